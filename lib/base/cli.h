@@ -1,0 +1,88 @@
+#ifndef PRO_BASE_CLI_H
+#define PRO_BASE_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+/*
+ * Command lines.  Only cmd/ may call this (and progress.h): these print and exit.
+ *
+ * A program's options are one table of struct cli_option; parsing, --help, the synopsis that a
+ * test holds the man page to, and the configuration stored beside a trained model all come from
+ * it.  Long options take '-' and '_' alike ("--max_length" is "--max-length"), "--name value" and
+ * "--name=value"; one-letter options take "-n 3" and "-n3"; "--" ends the options.  There are no
+ * abbreviations.  Numbers are strict: the whole word, in range, finite.
+ */
+enum cli_kind {
+	CLI_FLAG,   /* bool *: set true; "--no-NAME" is a name like any other */
+	CLI_INT,    /* int64_t *, within [min, max]; max > min is required to have a limit */
+	CLI_UINT,   /* uint64_t *: a seed */
+	CLI_REAL,   /* double *, within [min, max] */
+	CLI_TEXT,   /* const char ** */
+	CLI_CHOICE, /* int *: index into choices */
+	CLI_LIST,   /* struct cli_list *: repeatable */
+};
+
+struct cli_list {
+	const char **v;
+	int n;
+};
+
+struct cli_option {
+	const char *name; /* without dashes; NULL ends the table */
+	char letter;	  /* 0: none */
+	enum cli_kind kind;
+	void *value; /* where it goes; what is there before parsing is the default */
+	const char *metavar;
+	const char *help;    /* one line, no final stop */
+	const char *choices; /* "a|b|c", CLI_CHOICE only */
+	double min, max;     /* inclusive; both 0: no limit */
+	bool *given;	     /* set true when the option appears; may be NULL */
+};
+
+struct cli {
+	const char *name;		  /* "pro-import" */
+	const char *summary;		  /* one line for --help */
+	const char *operands;		  /* "[FILE...]" or "" */
+	const struct cli_option *options; /* the program's own table */
+	int max_operands;		  /* -1: any number */
+
+	/* The options every program has, filled by cli_parse: */
+	bool quiet;
+	uint64_t seed;	      /* default 42, as in the paper's code */
+	int64_t threads;      /* 0: all cores of the affinity mask */
+	const char *device;   /* auto | cpu (| cuda[:n] later) */
+	int64_t expect;	      /* -1: not asked for */
+	const char *rejects;  /* NULL: none */
+	const char **files;   /* operands; n_files 0 means stdin */
+	int n_files;
+};
+
+/* Parses, handles --help and --version (prints, exits 0), exits 64 on a wrong command line. */
+void cli_parse(struct cli *c, int argc, char **argv);
+
+/* All options with their values as "name value" lines, for storing beside a model. */
+void cli_describe(const struct cli *c, struct buf *out);
+
+/* "name: message\n" on stderr, control characters escaped; cli_info is silent under --quiet. */
+void cli_warn(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cli_info(const struct cli *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints e and exits with its code, after flushing stdout (records already written stay whole). */
+_Noreturn void cli_die(const struct cli *c, const struct err *e);
+
+/* Flushes and checks stdout; exit code for main(): 0, or 74 with a message. */
+int cli_close_stdout(const struct cli *c);
+
+/*
+ * SIGTERM and SIGINT ask a long program to stop at the next good place: after cli_catch_signals,
+ * cli_interrupted() is true once one has come; a second one kills.
+ */
+void cli_catch_signals(void);
+bool cli_interrupted(void);
+
+#endif

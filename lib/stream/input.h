@@ -1,0 +1,33 @@
+#ifndef PRO_STREAM_INPUT_H
+#define PRO_STREAM_INPUT_H
+
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+/*
+ * The bytes of FILE... or of stdin ("-", or no operand), one after the other; gzip (zlib) is told
+ * by its first two bytes and unpacked on the way.  Reads go straight to read(2), so a line is seen
+ * as soon as an upstream program has written it.
+ */
+struct input; /* opaque */
+
+/* files [n] must outlive the input.  n 0: stdin.  Files are opened when their turn comes. */
+struct input *input_open(const char *const *files, int n);
+/*
+ * Next line without its newline: 1 and *line (valid until the next call), 0 at the end, -1 on error
+ * (ERR_NOINPUT, ERR_IO, ERR_DATA for broken gzip or a line above 256 MiB).  A last line without
+ * newline counts.  EINTR after a caught signal returns -1 with ERR_TEMPFAIL.
+ */
+int input_line(struct input *in, const char **line, size_t *n, struct err *e);
+/* Reads exactly n bytes across buffers: 1, 0 at a clean end before the first byte, -1 (short: ERR_DATA). */
+int input_bytes(struct input *in, void *p, size_t n, struct err *e);
+/* Looks at up to n bytes without taking them; fewer only at the end.  -1 on error, else the count. */
+int64_t input_peek(struct input *in, const char **p, size_t n, struct err *e);
+/* Where we are, for messages: the file's name ("stdin" for standard input) and the line last read. */
+const char *input_file(const struct input *in);
+int64_t input_lineno(const struct input *in);
+void input_close(struct input *in);
+
+#endif

@@ -1,0 +1,60 @@
+#ifndef PRO_TEXT_TOKENIZER_H
+#define PRO_TEXT_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+/*
+ * The tokenizer of a model folder: tokenizer.model (libsentencepiece), else tokenizer.json
+ * (byte-level BPE: GPT-2, GPT-NeoX, LLaMA 3, Qwen2, SmolLM2), else vocab.json + merges.txt.
+ * tokenizer_config.json, special_tokens_map.json and added_tokens.json are read where they are.
+ * Immutable after loading, safe to share between threads.
+ */
+struct tokenizer;
+
+int tokenizer_load(struct tokenizer **t, const char *dir, struct err *e);
+void tokenizer_free(struct tokenizer *t);
+
+/*
+ * A text to encode is a list of pieces, joined before it is split into tokens: merges may cross
+ * their borders.  `special` added tokens ("<|im_end|>") are recognised inside literal pieces only,
+ * never in a record's text; added tokens that are not special are recognised everywhere.
+ */
+struct text_piece {
+	const char *s;
+	size_t n;
+	bool literal; /* from a template, not from a record */
+};
+
+enum {
+	TOKENIZER_NO_PREFIX = 1, /* SentencePiece: without the dummy prefix (leading space) */
+};
+
+/* Appends ids; never bos or eos of itself.  Fails only on a tokenizer that cannot spell the text. */
+int tokenizer_encode(const struct tokenizer *t, const struct text_piece *pieces, int n,
+	unsigned flags, struct ids *out, struct err *e);
+
+/*
+ * Appends the text of ids.  Special tokens print nothing unless show_special.  A SentencePiece
+ * dummy prefix is stripped when at_start.  Bytes may be an incomplete UTF-8 sequence at the end.
+ */
+void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool at_start,
+	bool show_special, struct buf *out);
+
+int32_t tokenizer_vocab(const struct tokenizer *t); /* ids are below this */
+int32_t tokenizer_bos(const struct tokenizer *t);   /* -1: none */
+int32_t tokenizer_eos(const struct tokenizer *t);   /* -1: none; from tokenizer_config or the model */
+bool tokenizer_adds_bos(const struct tokenizer *t); /* interfaces: where the tokenizer prepends it */
+bool tokenizer_is_spm(const struct tokenizer *t);
+/* Id of a token by its exact text (special ones included); -1 when there is none. */
+int32_t tokenizer_id(const struct tokenizer *t, const char *token);
+/* SHA-256 (hex) over what determines the ids: same tokenizer, same hash. */
+const char *tokenizer_hash(const struct tokenizer *t);
+/* The names of the files of dir that make up its tokenizer, for copying beside a saved model;
+ * NULL-terminated static list of all names ever used (copy those that exist). */
+const char *const *tokenizer_files(void);
+
+#endif
