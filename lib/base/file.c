@@ -95,8 +95,7 @@ dir_make(const char *path, struct err *e)
 	}
 	int rc = 0;
 	struct stat st;
-	if (mkdir(p, 0777) < 0 &&
-		(errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
+	if (mkdir(p, 0777) < 0 && (errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
 		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 	free(p);
 	return rc;
