@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/gen/lengths.h"
+
 enum {
 	IN_FLIGHT = 8,      /* requests waiting for an older one, in batches */
 	PREFILL_ROWS = 512, /* prompts computed together, at least the longest one */
@@ -70,21 +72,8 @@ free_job(struct gen_job *j)
 static int
 check_limits(struct generator *g, struct err *e)
 {
-	const struct model_config *c = &g->model->config;
-	int most = c->max_positions;
-	if (g->max_length > most)
-		return err_set(e, ERR_CONFIG,
-			"--max-length %d is above the model's max_position_embeddings %d",
-			g->max_length, most);
-	if (g->max_length == 0)
-		g->max_length = most < 512 ? most : 512;
-	if (g->max_prompt_length == 0)
-		g->max_prompt_length = g->max_length < 512 ? g->max_length * 3 / 4 : 384;
-	if (g->max_prompt_length < 1 || g->max_prompt_length >= g->max_length)
-		return err_set(e, ERR_CONFIG,
-			"--max-prompt-length %d leaves no room for a response within "
-			"--max-length %d",
-			g->max_prompt_length, g->max_length);
+	if (lengths_resolve(&g->model->config, 512, &g->max_length, &g->max_prompt_length, e) < 0)
+		return -1;
 	if (g->max_tokens == 0)
 		g->max_tokens = template_max_tokens(g->template);
 	if (g->max_tokens == 0)
