@@ -153,39 +153,40 @@ int
 checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite,
 	struct err *e)
 {
-	struct buf b = BUF_INIT;
 	*c = (struct checkpoints){.lock = -1, .limit = 2, .out = x_strdup(out)};
 	for (size_t n = strlen(c->out); n > 1 && c->out[n - 1] == '/'; n--)
 		c->out[n - 1] = '\0';
+	struct buf b = BUF_INIT;
 	buf_printf(&b, "%s.checkpoints", c->out);
-	c->dir = b.data;
+	c->dir = b.data; /* kept */
 	int64_t *steps;
 	int n = list_folders(c->dir, "step-", &steps);
 	free(steps);
 	if (check_start(c, resume, overwrite, n, e) < 0 || dir_make(c->dir, e) < 0 ||
 		claim(c, e) < 0)
 		goto fail;
-	if (!resume) {
-		/* the lock stays on the directory, so it is emptied rather than removed */
-		for (const char *const *p = (const char *const[]){"step-", "best-", NULL}; *p; p++) {
-			struct buf path = BUF_INIT;
-			int64_t *v;
-			int rc = 0;
-			n = list_folders(c->dir, *p, &v);
-			for (int i = 0; i < n && rc == 0; i++)
-				rc = dir_remove(folder(&path, c, *p, v[i]), e);
-			free(v);
-			buf_free(&path);
-			if (rc < 0)
-				goto fail;
-		}
-	}
-	if (remove_temporary(c->dir, e) < 0)
-		goto fail;
 	return 0;
 fail:
 	checkpoints_close(c, false, NULL);
 	return -1;
+}
+
+int
+checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
+{
+	static const char *const prefixes[] = {"step-", "best-"};
+	struct buf path = BUF_INIT;
+	int rc = remove_temporary(c->dir, e);
+	/* the lock stays on the directory, so it is emptied rather than removed */
+	for (int p = 0; p < 2 && !resume; p++) {
+		int64_t *v;
+		int n = list_folders(c->dir, prefixes[p], &v);
+		for (int i = 0; i < n && rc == 0; i++)
+			rc = dir_remove(folder(&path, c, prefixes[p], v[i]), e);
+		free(v);
+	}
+	buf_free(&path);
+	return rc;
 }
 
 int
@@ -283,6 +284,7 @@ write_state(const char *dir, const struct train_state *s, struct err *e)
 	json_object_set_new(o, "step", json_integer(s->step));
 	json_object_set_new(o, "total", json_integer(s->total));
 	json_object_set_new(o, "tokens", json_integer(s->tokens));
+	json_object_set_new(o, "evaluated", json_integer(s->evaluated));
 	json_object_set_new(o, "best_step", json_integer(s->best_step));
 	json_object_set_new(o, "best_reward", json_real(s->best_reward));
 	json_object_set_new(o, "data", json_string(s->data_hash));
@@ -439,6 +441,7 @@ compare_state(const json_t *o, struct train_state *s, struct err *e)
 	s->step = json_integer_value(json_object_get(o, "step"));
 	s->total = json_integer_value(json_object_get(o, "total"));
 	s->tokens = json_integer_value(json_object_get(o, "tokens"));
+	s->evaluated = json_integer_value(json_object_get(o, "evaluated"));
 	s->best_step = json_integer_value(json_object_get(o, "best_step"));
 	s->best_reward = json_number_value(json_object_get(o, "best_reward"));
 	return 0;
@@ -491,18 +494,17 @@ checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct 
 static int
 prune(struct checkpoints *c, struct err *e)
 {
-	int64_t *steps, *bests, used[64];
+	int64_t *steps, *bests;
 	struct buf path = BUF_INIT;
 	int n = list_folders(c->dir, "step-", &steps), n_used = 0, rc = 0;
+	int64_t *used = x_malloc((size_t)(n + 1) * sizeof *used);
 	for (int i = 0; i < n && rc == 0; i++) {
 		const char *dir = folder(&path, c, "step-", steps[i]);
 		json_t *state;
 		if (i >= c->limit) {
 			rc = dir_remove(dir, e);
 		} else if (read_state(dir, &state, NULL) == 0) {
-			if (n_used < (int)(sizeof used / sizeof *used))
-				used[n_used++] = json_integer_value(
-					json_object_get(state, "best_step"));
+			used[n_used++] = json_integer_value(json_object_get(state, "best_step"));
 			json_decref(state);
 		}
 	}
@@ -516,6 +518,7 @@ prune(struct checkpoints *c, struct err *e)
 			rc = dir_remove(folder(&path, c, "best-", bests[i]), e);
 	}
 	free(bests);
+	free(used);
 	buf_free(&path);
 	return rc;
 }

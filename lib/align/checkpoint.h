@@ -30,6 +30,7 @@ struct train_state {
 	int64_t step;	      /* updates done */
 	int64_t total;	      /* updates of the whole run */
 	int64_t tokens;	      /* trained so far */
+	int64_t evaluated;    /* last step validated; -1: none */
 	int64_t best_step;    /* -1: no validation beat another yet */
 	double best_reward;
 	char data_hash[65], model_hash[65];
@@ -38,12 +39,14 @@ struct train_state {
 
 /*
  * Claims OUT.checkpoints (made when missing).  A run that was not finished is there: ERR_CANTCREAT,
- * unless resume, or overwrite, which discards it.  resume without a checkpoint: ERR_NOINPUT, or
+ * unless resume, or overwrite, which lets checkpoints_begin discard it.  resume without a checkpoint: ERR_NOINPUT, or
  * ERR_CONFIG when OUT is there and finished.  OUT exists: ERR_CANTCREAT, unless overwrite or resume.
  * Another process holds it: ERR_CANTCREAT.
  */
 int checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite,
 	struct err *e);
+/* Before the first write: removes left-overs, and unless resume all that another run left. */
+int checkpoints_begin(struct checkpoints *c, bool resume, struct err *e);
 /* Lets go.  remove_all: the run is finished, OUT.checkpoints is removed. */
 int checkpoints_close(struct checkpoints *c, bool remove_all, struct err *e);
 
