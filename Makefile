@@ -43,7 +43,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/kernels/cpu/%.o: OPT := -O3 -g -fno-math-errno -fno-trapping-math
+$(BUILD)/kernels/cpu/%.o: OPT := -O3 -g -fno-math-errno -fno-trapping-math -ffp-contract=fast
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
