@@ -8,8 +8,8 @@
 struct sampling {
 	bool greedy;
 	double temperature; /* 1 */
-	double top_p;	    /* 1: off */
-	int top_k;	    /* 0: off */
+	double top_p;       /* 1: off */
+	int top_k;          /* 0: off */
 };
 
 /*
@@ -17,8 +17,8 @@ struct sampling {
  * tokens whose probability reaches top_p), computed in double; ties by lower id.  u in [0,1).
  * greedy: the first maximum.
  */
-int32_t sample_token(const struct sampling *s, const float *logits, int V, double u,
-	struct arena *a);
+int32_t sample_token(
+	const struct sampling *s, const float *logits, int V, double u, struct arena *a);
 
 struct generator {
 	struct model *model;
@@ -27,7 +27,7 @@ struct generator {
 	struct sampling sampling;
 	int max_tokens;
 	int max_length, max_prompt_length; /* as in encode_policy; generation stops at max_length */
-	const char **stops;		   /* NULL-terminated: the template's and the user's */
+	const char **stops;                /* NULL-terminated: the template's and the user's */
 	struct decoder *decoder;
 	int batch; /* sequences decoded at once */
 	struct batch_builder builder;
@@ -36,9 +36,9 @@ struct generator {
 struct gen_request {
 	const int32_t *prompt; /* bos included */
 	int n_prompt;
-	int n;		       /* responses wanted, sharing the prompt's cache */
-	struct rng rng;	       /* of the record: response k draws from rng_mix(rng, first + k) */
-	int first;	       /* position in responses of the first one */
+	int n;          /* responses wanted, sharing the prompt's cache */
+	struct rng rng; /* of the record: response k draws from rng_mix(rng, first + k) */
+	int first;      /* position in responses of the first one */
 };
 
 struct gen_result {

@@ -24,7 +24,7 @@ struct model_config {
 	enum k_norm norm;
 	float norm_eps;
 	enum k_act_kind act;
-	bool gated;		/* gate and up projections */
+	bool gated;             /* gate and up projections */
 	bool parallel_residual; /* x + attn(n1(x)) + mlp(n2(x)) */
 	bool qkv_bias, o_bias, mlp_bias, fused_qkv;
 	bool tied_head;
@@ -33,17 +33,17 @@ struct model_config {
 	bool rope_llama3;
 	double rope_factor, rope_low_freq_factor, rope_high_freq_factor;
 	int rope_original_positions;
-	int32_t bos, eos, pad;	/* of config.json; -1: none */
-	struct ids eos_list;	/* all ids at which generation stops: generation_config.json too */
+	int32_t bos, eos, pad; /* of config.json; -1: none */
+	struct ids eos_list;   /* all ids at which generation stops: generation_config.json too */
 	float initializer_range;
-	enum k_dtype dtype;	/* stored type, for info */
+	enum k_dtype dtype; /* stored type, for info */
 };
 
 /* dir holds config.json (and generation_config.json, optional). */
 int config_load(struct model_config *c, const char *dir, struct err *e);
 /* Parses config text; where names it in errors. */
-int config_parse(struct model_config *c, const char *text, size_t n, const char *where,
-	struct err *e);
+int config_parse(
+	struct model_config *c, const char *text, size_t n, const char *where, struct err *e);
 void config_free(struct model_config *c);
 /* Rotary frequencies freq[rotary_dim/2], llama3 scaling applied. */
 void config_rope_freq(const struct model_config *c, float *freq);

@@ -19,7 +19,7 @@ struct param {
 	size_t offset; /* in floats, into block and grad */
 	size_t n;
 	struct k_mat mat; /* where the weights are */
-	float *grad;	  /* NULL unless training */
+	float *grad;      /* NULL unless training */
 };
 
 /* Indices into params; -1 where the architecture has none. */
@@ -37,9 +37,9 @@ struct model {
 	struct layer_params *layers;
 	float *block, *grad; /* [block_n]; NULL unless training */
 	size_t block_n;
-	float *freq; /* [rotary_dim/2], device */
+	float *freq;             /* [rotary_dim/2], device */
 	struct weights *weights; /* kept open while mapped */
-	char hash[65];		 /* SHA-256 of config.json's and the tensors' bytes; "" until asked */
+	char hash[65]; /* SHA-256 of config.json's and the tensors' bytes; "" until asked */
 };
 
 enum model_use { MODEL_INFER, MODEL_TRAIN };
@@ -47,7 +47,7 @@ enum model_use { MODEL_INFER, MODEL_TRAIN };
 struct model_open_options {
 	enum model_use use;
 	enum model_head head;
-	bool init_head;	      /* a missing reward head is initialised by seed (rm training only) */
+	bool init_head; /* a missing reward head is initialised by seed (rm training only) */
 	uint64_t seed;
 };
 

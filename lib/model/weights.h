@@ -59,8 +59,8 @@ struct st_writer {
 };
 void st_writer_init(struct st_writer *w, FILE *f);
 void st_writer_meta(struct st_writer *w, const char *const *pairs, int n_pairs); /* first, once */
-void st_writer_describe(struct st_writer *w, const char *name, enum st_dtype t, const int64_t *shape,
-	int rank);
+void st_writer_describe(
+	struct st_writer *w, const char *name, enum st_dtype t, const int64_t *shape, int rank);
 /* The data of the next described tensors, in any cutting; the header goes out before the first. */
 int st_writer_data(struct st_writer *w, const void *p, size_t bytes, struct err *e);
 /* Checks that all described bytes came; frees.  An image without tensors is legal. */

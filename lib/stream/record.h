@@ -24,14 +24,14 @@ struct response {
 	const char *text;
 	size_t n;
 	const char *source; /* "" when absent */
-	bool ended;	    /* false when finish_reason is "length": encoded without eos */
-	json_t *json;	    /* borrowed */
+	bool ended;         /* false when finish_reason is "length": encoded without eos */
+	json_t *json;       /* borrowed */
 };
 
 struct record {
 	json_t *root;
 	const char *id; /* "" when absent */
-	bool raw;	/* the prompt was a string: turns[0] is it, as user */
+	bool raw;       /* the prompt was a string: turns[0] is it, as user */
 	int n_turns;
 	struct turn *turns;
 	int n_responses;
