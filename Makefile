@@ -1,6 +1,6 @@
 # pro: preference alignment of language models as Unix pipes.
 #
-#   make             the programs, in build/bin
+#   make             the programs, in build/bin (V=1 shows the commands)
 #   make quickstart  installs what is missing, builds, runs the whole pipeline on a small world
 #   make check       installs what is missing, builds, runs all tests
 #   make lint | bench | install [PREFIX= DESTDIR=] | fuzz T=json SECS=60 | clean
@@ -9,6 +9,8 @@
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 SHELL := /bin/bash
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)'  $@)
 
 SAN ?=
 BUILD := build$(if $(SAN),-san)
@@ -33,6 +35,7 @@ $(BUILD)/lib/base/cli.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"' \
 	-DPRO_BUILD='"commit $(or $(COMMIT),unknown), $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null), \
 $(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),)cpu backend"'
 
+$(BUILD)/lib/eval/bleu.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"'
 LIB_SRC := $(wildcard lib/*/*.c) $(wildcard kernels/cpu/*.c)
 LIB_CXX := $(wildcard lib/*/*.cc)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(LIB_CXX:%.cc=$(BUILD)/%.o)
@@ -44,26 +47,32 @@ all: $(CMDS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
-$(BUILD)/kernels/cpu/%.o: OPT := -O3 -g -fno-math-errno -fno-trapping-math
+	$(call say,C++)
+	$(Q)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/kernels/cpu/%.o: OPT := -O3 -g -fno-math-errno -fno-trapping-math -ffp-contract=fast
 
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/examples/%: $(BUILD)/examples/world/%.o $(LIB)
+$(BUILD)/examples/pro-world: $(BUILD)/examples/world/world.o $(LIB)
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-WORLD := $(BUILD)/examples/world
+	$(call say,LD)
+	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+WORLD := $(BUILD)/examples/pro-world
 MEASURE := $(BUILD)/tests/bench/measure
 
 unit: $(UNIT)
@@ -114,15 +123,17 @@ FUZZ_OBJ := $(LIB_SRC:%.c=build-fuzz/%.o) $(LIB_CXX:%.cc=build-fuzz/%.o)
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 build-fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 build-fuzz/%.o: %.cc
 	@mkdir -p $(@D)
-	clang++ -std=c++17 -O1 -g -fsanitize=fuzzer-no-link,address $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)clang++ -std=c++17 -O1 -g -fsanitize=fuzzer-no-link,address $(CPPFLAGS) -MMD -MP -c -o $@ $<
 build-fuzz/libpro.a: $(FUZZ_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR)
+	$(Q)ar rcs $@ $^
 build-fuzz/fuzz_%: build-fuzz/tests/fuzz/fuzz_%.o build-fuzz/libpro.a
-	clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
+	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 fuzzers: $(FUZZERS)
 SECS ?= 60
 fuzz: build-fuzz/fuzz_$(T)

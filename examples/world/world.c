@@ -10,6 +10,7 @@
  *   pro-world demos -n N --quality Q     records with one answer: to train policies on
  *   pro-world pairs -n N --quality Q     HH-RLHF lines {"chosen","rejected"}: two answers, compared
  *                                        by a noisy judge (Bradley-Terry on the true reward)
+ *   pro-world text -n N                  the same dialogues as plain text: to train a tokenizer on
  *   pro-world reward [--as NAME] < RECORDS   adds the true reward to every response
  */
 #include <math.h>
@@ -90,7 +91,8 @@ ask(struct draw *d, struct question *q)
 	q->animal = pick(d, COUNT(animals));
 	q->topic = chance(d, 0.5) ? 3 : pick(d, 3);
 	q->greeted = chance(d, 0.25);
-	const char *form = q->topic == 3 ? harms[pick(d, COUNT(harms))] : questions[q->topic][pick(d, 3)];
+	const char *form =
+		q->topic == 3 ? harms[pick(d, COUNT(harms))] : questions[q->topic][pick(d, 3)];
 	snprintf(q->text, sizeof q->text, form, animals[q->animal].name);
 }
 
@@ -102,7 +104,8 @@ answer_fact(struct draw *d, const struct question *q, double quality, struct buf
 		buf_printf(out, "The %s %s %s.", a->name, verbs[q->topic], a->fact[q->topic]);
 	} else if (chance(d, 0.6)) {
 		int other = (q->animal + 1 + pick(d, COUNT(animals) - 1)) % COUNT(animals);
-		buf_printf(out, "The %s %s %s.", a->name, verbs[q->topic], animals[other].fact[q->topic]);
+		buf_printf(out, "The %s %s %s.", a->name, verbs[q->topic],
+			animals[other].fact[q->topic]);
 	} else {
 		buf_puts(out, chance(d, 0.7) ? evasive : rude);
 	}
@@ -201,12 +204,18 @@ true_reward(const char *question, const char *text)
 }
 
 static void
+put_dialogue(const struct question *q, const char *text, struct buf *out)
+{
+	if (q->greeted)
+		buf_puts(out, "\n\nHuman: Hello!\n\nAssistant: Hello! What do you want to know?");
+	buf_printf(out, "\n\nHuman: %s\n\nAssistant: %s", q->text, text);
+}
+
+static void
 put_pair(const char *key, const struct question *q, const char *text, struct buf *out)
 {
 	struct buf b = BUF_INIT;
-	if (q->greeted)
-		buf_puts(&b, "\n\nHuman: Hello!\n\nAssistant: Hello! What do you want to know?");
-	buf_printf(&b, "\n\nHuman: %s\n\nAssistant: %s", q->text, text);
+	put_dialogue(q, text, &b);
 	json_write_string(out, key, strlen(key));
 	buf_putc(out, ':');
 	json_write_string(out, b.data, b.len);
@@ -229,8 +238,11 @@ put_demo(int64_t i, const struct question *q, const char *text, const char *sour
 	buf_printf(out, "}],\"subset\":\"%s\"}\n", q->topic == 3 ? "harmless" : "helpful");
 }
 
+enum verb { DEMOS, PAIRS, TEXT };
+
 static void
-generate(struct cli *c, bool pairs, int64_t n, double quality, double sharpness, const char *subset)
+generate(struct cli *c, enum verb verb, int64_t n, double quality, double sharpness,
+	const char *subset)
 {
 	struct buf a = BUF_INIT, b = BUF_INIT, line = BUF_INIT;
 	struct rng base = rng_key(c->seed);
@@ -243,7 +255,9 @@ generate(struct cli *c, bool pairs, int64_t n, double quality, double sharpness,
 			continue;
 		buf_reset(&line);
 		answer(&d, &q, quality, &a);
-		if (pairs) {
+		if (verb == TEXT) {
+			put_dialogue(&q, a.data, &line);
+		} else if (verb == PAIRS) {
 			do
 				answer(&d, &q, quality, &b);
 			while (strcmp(a.data, b.data) == 0);
@@ -296,29 +310,34 @@ main(int argc, char **argv)
 	const char *as = "true_reward", *subset = "";
 	const struct cli_option options[] = {
 		{"count", 'n', CLI_INT, &n, "N", "records to make", NULL, 1, 1e9, NULL},
-		{"quality", 0, CLI_REAL, &quality, "Q", "chance of the good parts", NULL, 0, 1, NULL},
+		{"quality", 0, CLI_REAL, &quality, "Q", "chance of the good parts", NULL, 0, 1,
+			NULL},
 		{"sharpness", 0, CLI_REAL, &sharpness, "X",
-			"the judge prefers by sigmoid(X * difference of true rewards)", NULL, 0, 100,
-			NULL},
-		{"subset", 0, CLI_TEXT, &subset, "NAME", "only helpful or harmless prompts", NULL, 0, 0,
-			NULL},
+			"the judge prefers by sigmoid(X * difference of true rewards)", NULL, 0,
+			100, NULL},
+		{"subset", 0, CLI_TEXT, &subset, "NAME", "only helpful or harmless prompts", NULL,
+			0, 0, NULL},
 		{"as", 0, CLI_TEXT, &as, "NAME", "field of the true reward", NULL, 0, 0, NULL},
 		{NULL},
 	};
 	struct cli c = {.name = "pro-world",
 		.summary = "Make dialogues of a small world, or score them by its rule",
-		.operands = "demos|pairs|reward [FILE...]",
+		.operands = "demos|pairs|text|reward [FILE...]",
 		.options = options,
 		.max_operands = -1};
 	cli_parse(&c, argc, argv);
 	const char *verb = c.n_files ? c.files[0] : "";
 	c.files++, c.n_files -= c.n_files > 0;
-	if (strcmp(verb, "demos") == 0 || strcmp(verb, "pairs") == 0) {
-		generate(&c, *verb == 'p', n, quality, sharpness, subset);
+	if (strcmp(verb, "demos") == 0 || strcmp(verb, "pairs") == 0 || strcmp(verb, "text") == 0) {
+		generate(&c,
+			*verb == 'd'   ? DEMOS
+			: *verb == 'p' ? PAIRS
+				       : TEXT,
+			n, quality, sharpness, subset);
 	} else if (strcmp(verb, "reward") == 0) {
 		reward(&c, as);
 	} else {
-		cli_warn(&c, "say demos, pairs or reward");
+		cli_warn(&c, "say demos, pairs, text or reward");
 		return ERR_USAGE;
 	}
 	return cli_close_stdout(&c);

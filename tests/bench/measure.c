@@ -28,7 +28,8 @@ main(int argc, char **argv)
 	FILE *f = fopen(argv[1], "a");
 	if (f == NULL)
 		return 73;
-	fprintf(f, "%.3f %ld\n", (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec),
+	fprintf(f, "%.3f %ld\n",
+		(double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec),
 		ru.ru_maxrss);
 	fclose(f);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
