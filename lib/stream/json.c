@@ -1,5 +1,6 @@
 #include "lib/stream/json.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +105,8 @@ json_write_real(struct buf *out, double x)
 		buf_puts(out, "null");
 		return;
 	}
-	for (int digits = 15; digits <= 17; digits++) {
+	/* 15 digits are always kept, except by the denormals, which have fewer */
+	for (int digits = fabs(x) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(s, sizeof s, "%.*g", digits, x);
 		if (strtod(s, NULL) == x)
 			break;
