@@ -12,6 +12,7 @@
  *	step-N/	model folder (F32, with its tokenizer), optimizer.safetensors (m, v), state.json
  *	best-N/	model folder of the best validation so far
  *	tmp-X/	being written; never read, removed at the next start
+ *	finished	OUT is there; only where the checkpoints are kept
  *
  * Every folder is written under tmp-X, fsync'ed and renamed; state.json has the SHA-256 of the
  * other files, which is checked at load.  So a run that is killed at any moment finds its last
@@ -47,8 +48,10 @@ int checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool o
 	struct err *e);
 /* Before the first write: removes left-overs, and unless resume all that another run left. */
 int checkpoints_begin(struct checkpoints *c, bool resume, struct err *e);
-/* Lets go.  remove_all: the run is finished, OUT.checkpoints is removed. */
-int checkpoints_close(struct checkpoints *c, bool remove_all, struct err *e);
+/* OUT is there: removes OUT.checkpoints, or keeps it, marked as finished. */
+int checkpoints_finish(struct checkpoints *c, bool keep, struct err *e);
+/* Lets go; an OUT.checkpoints in which nothing was written is removed. */
+void checkpoints_close(struct checkpoints *c);
 
 /* Writes step-N, then removes what is not needed any more. */
 int checkpoint_save(struct checkpoints *c, const struct model *m, const struct optim *o,

@@ -174,7 +174,7 @@ read_records(struct dataset *d, struct filter *f, struct err *e)
 		else if (cut.len > 0 && filter_note_cut(f, &r, cut.data, e) < 0)
 			rc = -1;
 		else
-			rc = filter_emit(f, &r, false, e);
+			f->n_out++, rc = 0;
 		if (rc < 0)
 			break;
 	}
@@ -192,6 +192,32 @@ dataset_read(struct dataset *d, struct filter *f, int64_t expect, struct err *e)
 		return err_set(e, ERR_DATA, "%s: no record to train on (%lld read, %lld rejected)",
 			input_file(f->in), (long long)f->n_in, (long long)f->n_rejected);
 	hash_examples(d);
+	return 0;
+}
+
+static int32_t
+largest_id(const struct example *x)
+{
+	int32_t max = -1;
+	for (int i = 0; i < x->n_prompt; i++)
+		max = x->prompt[i] > max ? x->prompt[i] : max;
+	for (int k = 0; k < x->n; k++)
+		for (int i = 0; i < x->n_ids[k]; i++)
+			max = x->ids[k][i] > max ? x->ids[k][i] : max;
+	return max;
+}
+
+int
+dataset_check_vocab(const struct dataset *d, int vocab, struct err *e)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		int32_t id = largest_id(&d->v[i]);
+		if (id >= vocab)
+			return err_set(e, ERR_CONFIG,
+				"record %s: token id %d, but the model's vocabulary ends at %d: the "
+				"tokenizer is not the model's",
+				d->v[i].id, id, vocab - 1);
+	}
 	return 0;
 }
 

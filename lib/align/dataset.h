@@ -62,6 +62,9 @@ void dataset_add_encoded(struct dataset *d, const struct example *x);
  */
 int dataset_read(struct dataset *d, struct filter *f, int64_t expect, struct err *e);
 
+/* ERR_CONFIG naming the first record with an id that is not below vocab. */
+int dataset_check_vocab(const struct dataset *d, int vocab, struct err *e);
+
 /* The order of epoch `epoch`: order [d->n], a function of seed and epoch alone. */
 void dataset_shuffle(const struct dataset *d, uint64_t seed, int64_t epoch, uint32_t *order);
 
