@@ -26,8 +26,8 @@ struct cpu {
 	struct {
 		void *p;
 		size_t bytes;
-	} *scratch;	    /* [threads]: cpu_scratch() */
-	void *shared;	    /* cpu_shared() */
+	} * scratch;  /* [threads]: cpu_scratch() */
+	void *shared; /* cpu_shared() */
 	size_t shared_bytes;
 	const char *failed; /* the first op that ran out of memory, until sync */
 };
@@ -54,8 +54,8 @@ enum { CPU_ROWS = 48, CPU_COLS = 192, CPU_BLOCK = 4 * CPU_ROWS };
 size_t cpu_tile_floats(size_t cols, size_t depth);
 /* y[t,n] (row stride ldy) = (or += when add) x[t,depth] w[n,depth]^T, w with row stride ldw: the
  * bits of a row are the same for any t and any place among the rows. */
-void cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ldw, int t, int n,
-	int depth, bool add, float *scratch);
+void cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ldw, int t,
+	int n, int depth, bool add, float *scratch);
 
 #define CPU_OP(name) extern __typeof__(*((struct kernels *)0)->name) cpu_##name
 CPU_OP(embed_fwd);

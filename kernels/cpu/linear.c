@@ -41,8 +41,8 @@ cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ld
 			memcpy(py + (size_t)i * n, y + i * ldy, n * sizeof *py);
 		memset(py + (size_t)rest * n, 0, (size_t)(CPU_ROWS - rest) * n * sizeof *py);
 	}
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, CPU_ROWS, n, depth, 1, px, depth, w, ldw,
-		add ? 1 : 0, py, n);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, CPU_ROWS, n, depth, 1, px, depth, w,
+		ldw, add ? 1 : 0, py, n);
 	for (int i = 0; i < rest; i++)
 		memcpy(y + i * ldy, py + (size_t)i * n, n * sizeof *py);
 }

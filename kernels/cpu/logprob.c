@@ -77,8 +77,8 @@ static void
 logits_panel(const struct head *d, float *out, size_t ld, int r, int t, int v, int n, float *buf)
 {
 	size_t ldw;
-	const float *w = cpu_panel(d->w, v, n, 0, d->C, d->C, buf + cpu_tile_floats(CPU_COLS, d->C),
-		&ldw);
+	const float *w =
+		cpu_panel(d->w, v, n, 0, d->C, d->C, buf + cpu_tile_floats(CPU_COLS, d->C), &ldw);
 	cpu_tile_product(out, ld, d->h + (size_t)r * d->C, w, ldw, t, n, d->C, false, buf);
 }
 
@@ -86,7 +86,7 @@ static size_t
 panel_floats(const struct head *d)
 {
 	return cpu_tile_floats(CPU_COLS, d->C) +
-		(d->w.dtype == K_F32 ? 0 : (size_t)CPU_COLS * d->C);
+	       (d->w.dtype == K_F32 ? 0 : (size_t)CPU_COLS * d->C);
 }
 
 static void
@@ -106,7 +106,7 @@ group_fwd(const struct head *d, float *logp, struct part *parts, int n_groups, i
 		for (int j = first; j < last; j++)
 			if (d->target_id[j] >= v && d->target_id[j] < v + n)
 				logp[j] = logits[(size_t)(d->target_row[j] - r) * n +
-					d->target_id[j] - v];
+						 d->target_id[j] - v];
 	}
 }
 
@@ -219,8 +219,7 @@ round_bwd(struct kernels *k, const struct bwd *b, float *g, int r, int t, int v,
 			for (int o = 0; buf != NULL && o < n; o += CPU_COLS) {
 				size_t ld;
 				int depth = min_int(CPU_COLS, n - o), nc = min_int(CPU_COLS, C - c);
-				const float *w =
-					cpu_panel(d->w, v + o, depth, c, nc, C, buf, &ld);
+				const float *w = cpu_panel(d->w, v + o, depth, c, nc, C, buf, &ld);
 				cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, nc, depth,
 					1, g + (size_t)row * ROUND + o, ROUND, w, ld,
 					v + o > 0 ? 1 : 0, b->dh + (size_t)(r + row) * C + c, C);

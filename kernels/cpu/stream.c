@@ -45,7 +45,8 @@ cpu_stream(struct kernels *k, float *y, const float *x, struct k_mat w, struct k
 			if (bias.data != NULL)
 				cpu_to_f32(&b, bias, o, 1);
 			for (int t = 0; t < T; t++) {
-				float v = dot(x + (size_t)t * I, row, I) + b, *out = y + (size_t)t * O + o;
+				float v = dot(x + (size_t)t * I, row, I) + b,
+				      *out = y + (size_t)t * O + o;
 				*out = add ? *out + v : v;
 			}
 		}

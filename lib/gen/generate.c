@@ -250,7 +250,9 @@ static int
 draw(struct generator *g, struct lane *l, const float *logits, struct err *e)
 {
 	struct gen_work *w = g->work;
-	int V = g->model->config.vocab;
+	/* Rows that pad the vocabulary have no text. */
+	int V = g->model->config.vocab, known = tokenizer_vocab(g->tokenizer);
+	V = known < V ? known : V;
 	bool finite = false;
 	for (int i = 0; i < V; i++) {
 		if (isnan(logits[i]) || logits[i] == INFINITY) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/gen/utterance.h"
+
 struct window {
 	struct scored *v;
 	int n, cap;
@@ -101,10 +103,6 @@ score_stream_run(struct score_stream *s, struct err *e)
 	arena_init(&w.arena);
 	int rc;
 	for (;;) {
-		if (s->stop && s->stop()) {
-			rc = err_set(e, ERR_TEMPFAIL, "interrupted");
-			break;
-		}
 		struct scored *x = slot(&w);
 		if ((rc = filter_next(s->filter, &x->record, e)) <= 0)
 			break;
@@ -230,12 +228,20 @@ score_fields_write(const struct score_fields *f, struct scored *x, struct err *e
 const char *
 model_label(struct buf *out, const char *dir)
 {
-	size_t n = strlen(dir), start;
-	while (n > 1 && dir[n - 1] == '/')
-		n--;
-	for (start = n; start > 0 && dir[start - 1] != '/';)
-		start--;
+	char *path = x_strdup(dir), *real = NULL;
+	size_t n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = '\0';
+	const char *slash = strrchr(path, '/'), *base = slash && slash[1] ? slash + 1 : path;
+	if (strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		real = realpath(path, NULL);
+	if (real) {
+		slash = strrchr(real, '/');
+		base = slash[1] ? slash + 1 : real;
+	}
 	buf_reset(out);
-	buf_put(out, dir + start, n - start);
+	utf8_repair(out, base, strlen(base), false);
+	free(real);
+	free(path);
 	return out->data;
 }

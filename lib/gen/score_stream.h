@@ -24,7 +24,6 @@ struct score_stream {
 	struct scorer *scorer; /* NULL: records are handed on unscored, one by one */
 	int max_records;       /* in one batch; 0: as many as fit SCORE_ROWS */
 	int (*done)(void *ctx, struct scored *x, struct err *e);
-	bool (*stop)(void); /* may be NULL; true: ERR_TEMPFAIL before the next record */
 	void *ctx;
 	int64_t n_responses, n_tokens, n_without; /* counted: n_tokens as rows computed */
 };
@@ -48,7 +47,8 @@ void score_fields_init(
 void score_fields_free(struct score_fields *f);
 int score_fields_write(const struct score_fields *f, struct scored *x, struct err *e);
 
-/* The last component of a path, for model names and labels; out is reset. */
+/* The last component of a folder's path as valid UTF-8, for model names and labels ("." and ".."
+ * are resolved first); out is reset. */
 const char *model_label(struct buf *out, const char *dir);
 
 #endif

@@ -11,7 +11,7 @@ enum on_overlong { OVERLONG_TRUNCATE, OVERLONG_DROP, OVERLONG_ERROR };
 struct encode_params {
 	const struct tokenizer *tokenizer;
 	const struct template *template;
-	int max_length;	       /* 512: prompt + response; 1024 for reward models */
+	int max_length;        /* 512: prompt + response; 1024 for reward models */
 	int max_prompt_length; /* 384, bos counted; not used for reward models */
 	enum on_overlong on_overlong;
 };
@@ -20,9 +20,9 @@ struct encoded {
 	int n_prompt;
 	int32_t *prompt; /* [n_prompt], bos first where the tokenizer prepends it */
 	int n_responses;
-	int *n_ids;	  /* [n_responses] */
-	int32_t **ids;	  /* [n_responses][n_ids[k]], eos included where the response ended uncut */
-	int prompt_cut;	  /* tokens cut off the prompt */
+	int *n_ids;     /* [n_responses] */
+	int32_t **ids;  /* [n_responses][n_ids[k]], eos included where the response ended uncut */
+	int prompt_cut; /* tokens cut off the prompt */
 	int responses_cut; /* responses that were cut */
 };
 

@@ -33,7 +33,8 @@ enum {
 	TOKENIZER_NO_PREFIX = 1, /* SentencePiece: without the dummy prefix (leading space) */
 };
 
-/* Appends ids; never bos or eos of itself.  Fails only on a tokenizer that cannot spell the text. */
+/* Appends ids; never bos or eos of itself.  Fails only on a tokenizer that cannot spell the text.
+ */
 int tokenizer_encode(const struct tokenizer *t, const struct text_piece *pieces, int n,
 	unsigned flags, struct ids *out, struct err *e);
 
@@ -46,8 +47,9 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, b
 
 int32_t tokenizer_vocab(const struct tokenizer *t); /* ids are below this */
 int32_t tokenizer_bos(const struct tokenizer *t);   /* -1: none */
-int32_t tokenizer_eos(const struct tokenizer *t);   /* -1: none; from tokenizer_config or the model */
-bool tokenizer_adds_bos(const struct tokenizer *t); /* interfaces: where the tokenizer prepends it */
+int32_t tokenizer_eos(const struct tokenizer *t); /* -1: none; from tokenizer_config or the model */
+bool tokenizer_adds_bos(
+	const struct tokenizer *t); /* interfaces: where the tokenizer prepends it */
 bool tokenizer_is_spm(const struct tokenizer *t);
 /* Id of a token by its exact text (special ones included); -1 when there is none. */
 int32_t tokenizer_id(const struct tokenizer *t, const char *token);

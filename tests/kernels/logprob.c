@@ -11,8 +11,8 @@ struct problem {
 static struct problem
 problem(int R, int C, int V, enum k_dtype dtype, float size)
 {
-	struct problem p = {0, R, C, V, floats((size_t)R * C), NULL, weights((size_t)V * C, dtype),
-		NULL, NULL};
+	struct problem p = {
+		0, R, C, V, floats((size_t)R * C), NULL, weights((size_t)V * C, dtype), NULL, NULL};
 	for (int i = 0; i < R * C; i++)
 		p.h[i] *= size;
 	p.row = malloc(sizeof(int32_t) * R * 5);
@@ -42,7 +42,7 @@ ref_logits(const struct problem *p)
 		for (int v = 0; v < p->V; v++)
 			for (int c = 0; c < p->C; c++)
 				l[(size_t)r * p->V + v] += (double)p->h[(size_t)r * p->C + c] *
-					p->w.value[(size_t)v * p->C + c];
+							   p->w.value[(size_t)v * p->C + c];
 	return l;
 }
 
