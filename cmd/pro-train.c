@@ -11,11 +11,11 @@
 #include "lib/gen/lengths.h"
 
 static const char *model_dir, *out_dir, *beta = "auto", *reward_field = "reward",
-	*template_arg = "auto", *validate_file, *validate_reward;
+					*template_arg = "auto", *validate_file, *validate_reward;
 static int method, order, on_overlong, schedule, save_dtype;
-static int64_t max_length, max_prompt_length, per_device = 2, accumulation = 8, max_steps,
-	logging_steps = 1, save_steps = 500, save_total_limit = 2, eval_steps = 100,
-	eval_batch_size = 16, eval_max_tokens;
+static int64_t max_length, max_prompt_length,
+	per_device = 2, accumulation = 8, max_steps, logging_steps = 1, save_steps = 500,
+	save_total_limit = 2, eval_steps = 100, eval_batch_size = 16, eval_max_tokens;
 static double epochs = 2;
 static struct optim_options optim;
 static bool no_sft, no_temperature, first_only, listwise, keep_checkpoints, resume, overwrite, plan;
@@ -37,8 +37,8 @@ static const struct cli_option options[] = {
 	{"listwise", 0, CLI_FLAG, &listwise, NULL, "rm with the list-wise loss", NULL, 0, 0, NULL},
 	{"reward-field", 0, CLI_TEXT, &reward_field, "NAME", "where a response has its reward",
 		NULL, 0, 0, NULL},
-	{"template", 0, CLI_TEXT, &template_arg, "NAME|FILE", "how a conversation is written",
-		NULL, 0, 0, NULL},
+	{"template", 0, CLI_TEXT, &template_arg, "NAME|FILE", "how a conversation is written", NULL,
+		0, 0, NULL},
 	{"max-length", 0, CLI_INT, &max_length, "N",
 		"tokens of prompt and response; 0: 512, rm 1024, or the model's limit", NULL, 0,
 		1 << 24, NULL},
@@ -53,8 +53,8 @@ static const struct cli_option options[] = {
 		"micro-batches of an update", NULL, 1, 1 << 20, NULL},
 	{"num-train-epochs", 0, CLI_REAL, &epochs, "X", "passes over the data", NULL, 1e-6, 1e6,
 		NULL},
-	{"max-steps", 0, CLI_INT, &max_steps, "N", "updates, instead of epochs; 0: by epochs",
-		NULL, 0, 1e12, NULL},
+	{"max-steps", 0, CLI_INT, &max_steps, "N", "updates, instead of epochs; 0: by epochs", NULL,
+		0, 1e12, NULL},
 	{"learning-rate", 0, CLI_REAL, &optim.learning_rate, "X", "step size of AdamW", NULL, 0,
 		1e3, NULL},
 	{"lr-scheduler-type", 0, CLI_CHOICE, &schedule, NULL, "how it goes on after the warm-up",
@@ -139,8 +139,8 @@ check_options(struct method_params *p, struct err *e)
 	if (strcmp(beta, "auto") != 0) {
 		p->beta = strtod(beta, &end);
 		if (*beta == '\0' || *end || !(p->beta >= 0) || isinf(p->beta))
-			return err_set(e, ERR_USAGE, "--beta: '%s' is neither auto nor a number >= 0",
-				beta);
+			return err_set(e, ERR_USAGE,
+				"--beta: '%s' is neither auto nor a number >= 0", beta);
 	}
 	if ((no_sft || no_temperature || first_only || p->beta >= 0) && strcmp(m->name, "pro") != 0)
 		return err_set(e, ERR_USAGE,
@@ -186,15 +186,15 @@ open_text(struct app *a, struct err *e)
 	bool reward = method_at(method)->head == HEAD_REWARD;
 	int length = (int)max_length, prompt = (int)max_prompt_length;
 	if (config_load(&a->config, model_dir, e) < 0 ||
-		lengths_resolve(&a->config, reward ? 1024 : 512, &length, reward ? NULL : &prompt,
-			e) < 0 ||
+		lengths_resolve(
+			&a->config, reward ? 1024 : 512, &length, reward ? NULL : &prompt, e) < 0 ||
 		tokenizer_load(&a->tokenizer, model_dir, e) < 0 ||
 		template_select(&a->template, template_arg, model_dir, a->tokenizer, &how, e) < 0)
 		return -1;
 	cli_info(&cli, "template %s (%s)", template_name(a->template), how);
 	template_describe(a->template, &a->template_text);
-	a->encode = (struct encode_params){a->tokenizer, a->template, length, prompt,
-		(enum on_overlong)on_overlong};
+	a->encode = (struct encode_params){
+		a->tokenizer, a->template, length, prompt, (enum on_overlong)on_overlong};
 	return 0;
 }
 
@@ -215,7 +215,8 @@ read_data(struct app *a, const struct method_params *p, struct err *e)
 		rc = dataset_check_vocab(&a->data, a->config.vocab, e);
 	if (f.n_in > 0)
 		cli_info(&cli,
-			"%lld records: %zu to train on, %lld rejected; %lld prompts and %lld responses "
+			"%lld records: %zu to train on, %lld rejected; %lld prompts and %lld "
+			"responses "
 			"cut",
 			(long long)f.n_in, a->data.n, (long long)f.n_rejected,
 			(long long)a->data.n_prompt_cut, (long long)a->data.n_response_cut);
@@ -236,8 +237,8 @@ open_model(struct app *a, struct err *e)
 		return err_set(e, ERR_SOFTWARE, "no memory for the kernels");
 	if (model_open(&a->model, model_dir, a->kernels, &o, e) < 0)
 		return -1;
-	struct validate_options v = {validate_file, validate_reward, (int)eval_max_tokens,
-		(int)eval_batch_size};
+	struct validate_options v = {
+		validate_file, validate_reward, (int)eval_max_tokens, (int)eval_batch_size};
 	return validate_file ? validator_open(&a->validator, &v, a->model, &a->encode, e) : 0;
 }
 

@@ -20,7 +20,8 @@ static int64_t
 folder_number(const char *name, const char *prefix)
 {
 	size_t n = strlen(prefix);
-	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' || strlen(name) > n + 18)
+	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' ||
+		strlen(name) > n + 18)
 		return -1;
 	char *end;
 	long long v = strtoll(name + n, &end, 10);
@@ -157,8 +158,7 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 }
 
 int
-checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite,
-	struct err *e)
+checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e)
 {
 	*c = (struct checkpoints){.lock = -1, .limit = 2, .out = x_strdup(out)};
 	for (size_t n = strlen(c->out); n > 1 && c->out[n - 1] == '/'; n--)
@@ -189,7 +189,8 @@ discard(struct checkpoints *c, struct err *e)
 		free(v);
 	}
 	if (rc == 0)
-		remove(path_join(&path, c->dir, FINISHED)); /* last: until then the run counts as done */
+		remove(path_join(
+			&path, c->dir, FINISHED)); /* last: until then the run counts as done */
 	buf_free(&path);
 	return rc;
 }
@@ -375,9 +376,9 @@ check_files(const char *dir, const json_t *state, struct err *e)
 	if (rc == 0 && json_object_size(want) == 0)
 		rc = err_set(e, ERR_DATA, "%s: state.json lists no files", dir);
 	if (rc == 0)
-		json_object_foreach(want, name, hash) if (!json_equal(hash,
-			json_object_get(got, name))) rc = err_set(e, ERR_DATA,
-			"%s/%s: the file is not what was written", dir, name);
+		json_object_foreach(
+			want, name, hash) if (!json_equal(hash, json_object_get(got, name))) rc =
+			err_set(e, ERR_DATA, "%s/%s: the file is not what was written", dir, name);
 	json_decref(got);
 	return rc;
 }
@@ -435,7 +436,8 @@ compare_settings(const char *was, const char *now, struct err *e)
 		size_t a = strcspn(was, "\n"), b = strcspn(now, "\n");
 		if (a != b || memcmp(was, now, a) != 0)
 			return err_set(e, ERR_CONFIG,
-				"cannot resume: the checkpoint was made with '%.*s', this is '%.*s'",
+				"cannot resume: the checkpoint was made with '%.*s', this is "
+				"'%.*s'",
 				(int)a, was, (int)b, now);
 		was += a + (was[a] != 0);
 		now += b + (now[b] != 0);
@@ -571,8 +573,7 @@ checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struc
 }
 
 int
-checkpoint_publish(struct checkpoints *c, const struct model *m, enum k_dtype dtype,
-	struct err *e)
+checkpoint_publish(struct checkpoints *c, const struct model *m, enum k_dtype dtype, struct err *e)
 {
 	return write_folder(c, c->out, m, dtype, NULL, NULL, e);
 }

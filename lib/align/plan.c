@@ -54,7 +54,6 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 			"same with --gradient-accumulation-steps raised to match)\n",
 			micro);
 	else
-		buf_puts(out,
-			"does not fit at any --per-device-train-batch-size: a smaller model, "
-			"--max-length or fewer responses a record are needed\n");
+		buf_puts(out, "does not fit at any --per-device-train-batch-size: a smaller model, "
+			      "--max-length or fewer responses a record are needed\n");
 }

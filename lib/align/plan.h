@@ -4,8 +4,8 @@
 #include "lib/align/run.h"
 
 /*
- * What a run will take, before the model is loaded: appends a table of bytes (parameters, gradients,
- * moments, activations of the largest micro-batch), of steps and tokens, and says which
+ * What a run will take, before the model is loaded: appends a table of bytes (parameters,
+ * gradients, moments, activations of the largest micro-batch), of steps and tokens, and says which
  * --per-device-train-batch-size fits into memory_bytes (0: not known) when the asked one does not.
  */
 void run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,

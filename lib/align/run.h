@@ -14,7 +14,7 @@ struct run_options {
 	struct optim_options optim;
 	int per_device, accumulation; /* records of an update: their product */
 	double epochs;
-	int64_t max_steps; /* > 0: updates, instead of epochs */
+	int64_t max_steps;                             /* > 0: updates, instead of epochs */
 	int64_t logging_steps, save_steps, eval_steps; /* save_steps 0: only when interrupted */
 	uint64_t seed;
 	enum k_dtype save_dtype;
@@ -37,9 +37,9 @@ struct run {
 	struct run_hooks hooks;
 	struct model *model;
 	const struct dataset *data;
-	struct validator *validator;	 /* NULL: none */
+	struct validator *validator;     /* NULL: none */
 	struct checkpoints *checkpoints; /* opened */
-	const char *settings;		 /* run_settings */
+	const char *settings;            /* run_settings */
 	bool resume;
 
 	struct trainer trainer;
@@ -57,8 +57,8 @@ int64_t run_per_epoch(const struct run_options *o, size_t n_records);
  * What must be equal for a run to go on with a checkpoint, as "name value" lines: everything that
  * the result depends on but data and base model, which are compared by hash.
  */
-void run_settings(const struct run_options *o, const struct dataset *d,
-	const struct validator *v, const char *template_text, struct buf *out);
+void run_settings(const struct run_options *o, const struct dataset *d, const struct validator *v,
+	const char *template_text, struct buf *out);
 
 /*
  * Trains.  The members above the empty line are set by the caller; r->model is trained in place.
