@@ -39,7 +39,7 @@ static const struct tiny {
 		"\"hidden_size\":32,\"intermediate_size\":20,\"num_hidden_layers\":2,"
 		"\"num_attention_heads\":2,\"vocab_size\":41,\"initializer_range\":0.2,"
 		"\"use_parallel_residual\":false,\"rotary_pct\":0.5,\"attention_bias\":false,"
-		"\"hidden_act\":\"relu\",\"max_position_embeddings\":64}"},
+		"\"hidden_act\":\"gelu_new\",\"max_position_embeddings\":64}"},
 	{"llama-reward",
 		"{\"architectures\":[\"LlamaForSequenceClassification\"],\"model_type\":\"llama\","
 		"\"hidden_size\":24,\"intermediate_size\":20,\"num_hidden_layers\":2,"
