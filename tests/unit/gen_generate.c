@@ -1,5 +1,7 @@
 /* Generation with a toy model: samples do not depend on batch, neighbours or cutting of the work.
  */
+#include <ctype.h>
+
 #include "lib/gen/generate.h"
 #include "tests/test.h"
 #include "tests/unit/gen_util.h"
@@ -193,9 +195,12 @@ stops_cut_the_text(void)
 	int tried = 0;
 	for (int i = 0; i < REQUESTS; i++) {
 		const struct gen_result *x = &plain.r[i][0];
-		if (x->n < 8 || strstr(x->text, "\xef\xbf\xbd"))
+		size_t two = 1; /* a pair of ASCII bytes: a stop that spans two tokens */
+		while (two + 1 < x->n && !(isgraph(x->text[two]) && isgraph(x->text[two + 1])))
+			two++;
+		if (two + 1 >= x->n)
 			continue;
-		char stop[4] = {x->text[3], x->text[4], 0};
+		char stop[3] = {x->text[two], x->text[two + 1], 0};
 		const char *stops[] = {stop, NULL};
 		struct generator g;
 		struct err e = {0};
@@ -217,8 +222,7 @@ stops_cut_the_text(void)
 		tried++;
 	}
 	arena_free(&plain.arena);
-	if (tried == 0)
-		SKIP("no sample is plain text");
+	CHECK(tried > 2);
 }
 
 /* A prompt that leaves little room: prompt and new tokens together stay within max_length. */
@@ -267,7 +271,11 @@ a_model_that_is_not_finite_is_an_error(void)
 	struct err e = {0};
 	struct arena a;
 	arena_init(&a);
-	CHECK(toy_make(&bad, HEAD_LM, 64, "1e30"));
+	CHECK(toy_make(&bad, HEAD_LM, 64, "0.5"));
+	model_close(bad.model);
+	toy_poison(&bad);
+	struct model_open_options o = {.use = MODEL_INFER, .head = HEAD_LM};
+	CHECK(model_open(&bad.model, bad.dir, bad.k, &o, &e) == 0);
 	CHECK(generator_open(&g, bad.model, bad.tokenizer, bad.template, &settings[0], 4, 32, 16,
 		      NULL, 2, &e) == 0);
 	int32_t ids[8];
