@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/model/folder.h"
 #include "lib/model/weights.h"
 
 /*
@@ -351,23 +351,6 @@ torch_dtype(const struct gguf *g, enum gguf_dtype want)
 }
 
 static int
-write_text(const char *dir, const char *name, const struct buf *text, struct err *e)
-{
-	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, name), e);
-	if (rc == 0) {
-		rc = out_write(&o, text->data, text->len, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
-	buf_free(&path);
-	return rc;
-}
-
-static int
 write_folder(struct gguf_import *p, const struct gguf *g, const char *dir, struct err *e)
 {
 	struct gguf_shape s;
@@ -381,7 +364,7 @@ write_folder(struct gguf_import *p, const struct gguf *g, const char *dir, struc
 	if (rc < 0) /* so far, all errors are the file's */
 		err_prefix(e, "%s", g->path);
 	if (rc == 0)
-		rc = write_text(dir, "config.json", &json, e);
+		rc = folder_write(dir, "config.json", &json, e);
 	if (rc == 0)
 		rc = write_weights(&plan, dir, e);
 	if (rc == 0) {
@@ -400,22 +383,13 @@ int
 gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err *e)
 {
 	struct gguf g;
-	if (file_exists(dir))
-		return err_set(e, ERR_CANTCREAT, "%s: exists already", dir);
 	if (gguf_open(&g, path, e) < 0)
 		return -1;
-	struct buf tmp = BUF_INIT;
-	buf_printf(&tmp, "%s.tmp%ld", dir, (long)getpid());
-	int rc = dir_make(tmp.data, e);
-	if (rc == 0)
-		rc = write_folder(p, &g, tmp.data, e);
-	if (rc == 0 && p->check && (rc = p->check(tmp.data, p->arg, e)) < 0)
+	char *tmp = folder_begin(dir, e);
+	int rc = tmp ? write_folder(p, &g, tmp, e) : -1;
+	if (rc == 0 && p->check && (rc = p->check(tmp, p->arg, e)) < 0)
 		err_prefix(e, "%s: what was read does not make a model", path);
-	if (rc == 0)
-		rc = dir_replace(tmp.data, dir, e);
-	if (rc < 0)
-		dir_remove(tmp.data, NULL);
-	buf_free(&tmp);
+	rc = folder_end(tmp, dir, rc, e);
 	gguf_close(&g);
 	return rc;
 }
