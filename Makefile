@@ -68,11 +68,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB)
 	$(call say,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/examples/%: $(BUILD)/examples/world/%.o $(LIB)
+$(BUILD)/examples/pro-world: $(BUILD)/examples/world/world.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-WORLD := $(BUILD)/examples/world
+WORLD := $(BUILD)/examples/pro-world
 MEASURE := $(BUILD)/tests/bench/measure
 
 unit: $(UNIT)

@@ -47,16 +47,6 @@ const float *cpu_panel(struct k_mat m, size_t row, size_t rows, size_t col, size
 /* A whole vector as float, as above; NULL when it is not there. */
 const float *cpu_vector(struct k_mat m, size_t n, float *buf);
 
-/* Fixed tiles of the matrix products: ROWS rows at a time (short tiles are padded), panels of COLS
- * output columns, BLOCK rows to a work item. */
-enum { CPU_ROWS = 48, CPU_COLS = 192, CPU_BLOCK = 4 * CPU_ROWS };
-/* Floats of scratch that cpu_tile_product wants. */
-size_t cpu_tile_floats(size_t cols, size_t depth);
-/* y[t,n] (row stride ldy) = (or += when add) x[t,depth] w[n,depth]^T, w with row stride ldw: the
- * bits of a row are the same for any t and any place among the rows. */
-void cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ldw, int t,
-	int n, int depth, bool add, float *scratch);
-
 #define CPU_OP(name) extern __typeof__(*((struct kernels *)0)->name) cpu_##name
 CPU_OP(embed_fwd);
 CPU_OP(embed_bwd);

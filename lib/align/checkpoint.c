@@ -11,6 +11,7 @@
 #include "lib/stream/json.h"
 
 enum { VERSION = 1, CHUNK = 1 << 20, STATE_MAX = 1 << 20 };
+#define FINISHED "finished"
 
 /* ------------------------------------------------------------------ folders */
 
@@ -19,7 +20,8 @@ static int64_t
 folder_number(const char *name, const char *prefix)
 {
 	size_t n = strlen(prefix);
-	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' || strlen(name) > n + 18)
+	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' ||
+		strlen(name) > n + 18)
 		return -1;
 	char *end;
 	long long v = strtoll(name + n, &end, 10);
@@ -125,33 +127,38 @@ claim(struct checkpoints *c, struct err *e)
 	c->lock = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->lock < 0)
 		return err_set(e, ERR_CANTCREAT, "%s: %s", c->dir, strerror(errno));
-	if (flock(c->lock, LOCK_EX | LOCK_NB) < 0)
+	if (flock(c->lock, LOCK_EX | LOCK_NB) < 0) {
+		close(c->lock);
+		c->lock = -1; /* not ours: checkpoints_close leaves the folder alone */
 		return err_set(e, ERR_CANTCREAT, "%s: another run is writing there", c->dir);
+	}
 	return 0;
 }
 
 static int
-check_start(struct checkpoints *c, bool resume, bool overwrite, int n_steps, struct err *e)
+check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 {
-	bool out = file_exists(c->out);
-	if (resume && n_steps == 0) {
-		if (out)
-			return err_set(e, ERR_CONFIG, "%s: the run is finished: nothing to resume",
-				c->out);
-		return err_set(e, ERR_NOINPUT, "%s: no checkpoint to resume from", c->dir);
-	}
-	if (!resume && !overwrite && n_steps > 0)
-		return err_set(e, ERR_CANTCREAT,
+	struct buf path = BUF_INIT;
+	int64_t *steps;
+	int n = list_folders(c->dir, "step-", &steps), rc = 0;
+	bool out = file_exists(c->out), finished = file_exists(path_join(&path, c->dir, FINISHED));
+	free(steps);
+	buf_free(&path);
+	if (resume && (finished || (n == 0 && out)))
+		rc = err_set(e, ERR_CONFIG, "%s: the run is finished: nothing to resume", c->out);
+	else if (resume && n == 0)
+		rc = err_set(e, ERR_NOINPUT, "%s: no checkpoint to resume from", c->dir);
+	else if (!resume && !overwrite && n > 0 && !finished)
+		rc = err_set(e, ERR_CANTCREAT,
 			"%s: an unfinished run: --resume goes on with it, --overwrite discards it",
 			c->dir);
-	if (!resume && !overwrite && out)
-		return err_set(e, ERR_CANTCREAT, "%s: exists; --overwrite replaces it", c->out);
-	return 0;
+	else if (!resume && !overwrite && out)
+		rc = err_set(e, ERR_CANTCREAT, "%s: exists; --overwrite replaces it", c->out);
+	return rc;
 }
 
 int
-checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite,
-	struct err *e)
+checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e)
 {
 	*c = (struct checkpoints){.lock = -1, .limit = 2, .out = x_strdup(out)};
 	for (size_t n = strlen(c->out); n > 1 && c->out[n - 1] == '/'; n--)
@@ -159,50 +166,63 @@ checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overw
 	struct buf b = BUF_INIT;
 	buf_printf(&b, "%s.checkpoints", c->out);
 	c->dir = b.data; /* kept */
-	int64_t *steps;
-	int n = list_folders(c->dir, "step-", &steps);
-	free(steps);
-	if (check_start(c, resume, overwrite, n, e) < 0 || dir_make(c->dir, e) < 0 ||
-		claim(c, e) < 0)
-		goto fail;
+	if (check_start(c, resume, overwrite, e) < 0 || dir_make(c->dir, e) < 0 ||
+		claim(c, e) < 0) {
+		checkpoints_close(c);
+		return -1;
+	}
 	return 0;
-fail:
-	checkpoints_close(c, false, NULL);
-	return -1;
 }
 
-int
-checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
+/* Removes all step-N and best-N.  The lock stays on the directory itself. */
+static int
+discard(struct checkpoints *c, struct err *e)
 {
 	static const char *const prefixes[] = {"step-", "best-"};
 	struct buf path = BUF_INIT;
-	int rc = remove_temporary(c->dir, e);
-	/* the lock stays on the directory, so it is emptied rather than removed */
-	for (int p = 0; p < 2 && !resume; p++) {
+	int rc = 0;
+	for (int p = 0; p < 2; p++) {
 		int64_t *v;
 		int n = list_folders(c->dir, prefixes[p], &v);
 		for (int i = 0; i < n && rc == 0; i++)
 			rc = dir_remove(folder(&path, c, prefixes[p], v[i]), e);
 		free(v);
 	}
+	if (rc == 0)
+		remove(path_join(
+			&path, c->dir, FINISHED)); /* last: until then the run counts as done */
 	buf_free(&path);
 	return rc;
 }
 
 int
-checkpoints_close(struct checkpoints *c, bool remove_all, struct err *e)
+checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
 {
-	int rc = 0;
-	if (remove_all)
-		rc = dir_remove(c->dir, e);
-	else if (c->dir)
+	return remove_temporary(c->dir, e) < 0 || (!resume && discard(c, e) < 0) ? -1 : 0;
+}
+
+int
+checkpoints_finish(struct checkpoints *c, bool keep, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct out o;
+	int rc = out_open(&o, path_join(&path, c->dir, FINISHED), e);
+	if (rc == 0)
+		rc = out_commit(&o, e);
+	buf_free(&path);
+	return rc < 0 || keep ? rc : discard(c, e); /* checkpoints_close removes the empty folder */
+}
+
+void
+checkpoints_close(struct checkpoints *c)
+{
+	if (c->lock >= 0) {
 		rmdir(c->dir); /* only when it is empty */
-	if (c->lock >= 0)
 		close(c->lock);
+	}
 	X_FREE(c->out);
 	X_FREE(c->dir);
 	c->lock = -1;
-	return rc;
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -356,9 +376,9 @@ check_files(const char *dir, const json_t *state, struct err *e)
 	if (rc == 0 && json_object_size(want) == 0)
 		rc = err_set(e, ERR_DATA, "%s: state.json lists no files", dir);
 	if (rc == 0)
-		json_object_foreach(want, name, hash) if (!json_equal(hash,
-			json_object_get(got, name))) rc = err_set(e, ERR_DATA,
-			"%s/%s: the file is not what was written", dir, name);
+		json_object_foreach(
+			want, name, hash) if (!json_equal(hash, json_object_get(got, name))) rc =
+			err_set(e, ERR_DATA, "%s/%s: the file is not what was written", dir, name);
 	json_decref(got);
 	return rc;
 }
@@ -416,7 +436,8 @@ compare_settings(const char *was, const char *now, struct err *e)
 		size_t a = strcspn(was, "\n"), b = strcspn(now, "\n");
 		if (a != b || memcmp(was, now, a) != 0)
 			return err_set(e, ERR_CONFIG,
-				"cannot resume: the checkpoint was made with '%.*s', this is '%.*s'",
+				"cannot resume: the checkpoint was made with '%.*s', this is "
+				"'%.*s'",
 				(int)a, was, (int)b, now);
 		was += a + (was[a] != 0);
 		now += b + (now[b] != 0);
@@ -552,8 +573,7 @@ checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struc
 }
 
 int
-checkpoint_publish(struct checkpoints *c, const struct model *m, enum k_dtype dtype,
-	struct err *e)
+checkpoint_publish(struct checkpoints *c, const struct model *m, enum k_dtype dtype, struct err *e)
 {
 	return write_folder(c, c->out, m, dtype, NULL, NULL, e);
 }

@@ -89,7 +89,8 @@ describe_cut(struct dataset *d, const struct encoded *enc, struct buf *cut)
 }
 
 int
-dataset_add(struct dataset *d, const struct record *r, const char **why, struct buf *cut, struct err *e)
+dataset_add(
+	struct dataset *d, const struct record *r, const char **why, struct buf *cut, struct err *e)
 {
 	const struct dataset_options *o = &d->o;
 	size_t n = (size_t)r->n_responses + 1;
@@ -167,14 +168,14 @@ read_records(struct dataset *d, struct filter *f, struct err *e)
 		const char *why = "";
 		int added = dataset_add(d, &r, &why, &cut, e);
 		if (added < 0)
-			rc = err_prefix(e, "%s:%lld", input_file(f->in),
-				(long long)input_lineno(f->in));
+			rc = err_prefix(
+				e, "%s:%lld", input_file(f->in), (long long)input_lineno(f->in));
 		else if (added == 0)
 			rc = filter_reject(f, &r, why, e);
 		else if (cut.len > 0 && filter_note_cut(f, &r, cut.data, e) < 0)
 			rc = -1;
 		else
-			rc = filter_emit(f, &r, false, e);
+			f->n_out++, rc = 0;
 		if (rc < 0)
 			break;
 	}
@@ -192,6 +193,33 @@ dataset_read(struct dataset *d, struct filter *f, int64_t expect, struct err *e)
 		return err_set(e, ERR_DATA, "%s: no record to train on (%lld read, %lld rejected)",
 			input_file(f->in), (long long)f->n_in, (long long)f->n_rejected);
 	hash_examples(d);
+	return 0;
+}
+
+static int32_t
+largest_id(const struct example *x)
+{
+	int32_t max = -1;
+	for (int i = 0; i < x->n_prompt; i++)
+		max = x->prompt[i] > max ? x->prompt[i] : max;
+	for (int k = 0; k < x->n; k++)
+		for (int i = 0; i < x->n_ids[k]; i++)
+			max = x->ids[k][i] > max ? x->ids[k][i] : max;
+	return max;
+}
+
+int
+dataset_check_vocab(const struct dataset *d, int vocab, struct err *e)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		int32_t id = largest_id(&d->v[i]);
+		if (id >= vocab)
+			return err_set(e, ERR_CONFIG,
+				"record %s: token id %d, but the model's vocabulary ends at %d: "
+				"the "
+				"tokenizer is not the model's",
+				d->v[i].id, id, vocab - 1);
+	}
 	return 0;
 }
 
@@ -222,7 +250,8 @@ sum_of_largest(int *v, size_t n, int batch)
 void
 dataset_limits(const struct dataset *d, int batch, struct decoder_limits *l)
 {
-	int *rows = x_malloc((d->n + 1) * sizeof *rows), *segs = x_malloc((d->n + 1) * sizeof *segs);
+	int *rows = x_malloc((d->n + 1) * sizeof *rows),
+	    *segs = x_malloc((d->n + 1) * sizeof *segs);
 	int *targets = x_malloc((d->n + 1) * sizeof *targets);
 	for (size_t i = 0; i < d->n; i++) {
 		const struct example *x = &d->v[i];
@@ -245,8 +274,8 @@ dataset_limits(const struct dataset *d, int batch, struct decoder_limits *l)
 }
 
 void
-example_batch(const struct example *x, enum model_head head, struct batch_builder *b,
-	int first_owner)
+example_batch(
+	const struct example *x, enum model_head head, struct batch_builder *b, int first_owner)
 {
 	if (head == HEAD_LM) {
 		batch_add_record(b, x->prompt, x->n_prompt, x->ids, x->n_ids, x->n, first_owner);

@@ -15,8 +15,8 @@ struct example {
 	int n_prompt;
 	const int32_t *prompt; /* NULL when n_prompt is 0 */
 	/*
-	 * [n] rows of n_ids[k] tokens.  HEAD_LM: the responses.  HEAD_REWARD: what follows the prompt
-	 * in whole sequences that share it, or, with n_prompt 0, the whole sequences.
+	 * [n] rows of n_ids[k] tokens.  HEAD_LM: the responses.  HEAD_REWARD: what follows the
+	 * prompt in whole sequences that share it, or, with n_prompt 0, the whole sequences.
 	 */
 	const int32_t *const *ids;
 	const int *n_ids;
@@ -36,9 +36,10 @@ struct dataset {
 	struct arena arena;
 	struct example *v;
 	size_t n, cap;
-	int64_t n_prompt_cut, n_response_cut; /* records with a cut prompt, responses that were cut */
-	int64_t n_tokens;		      /* over all examples, a shared prompt once */
-	char hash[65]; /* SHA-256 of all of the above, by dataset_read */
+	int64_t n_prompt_cut,
+		n_response_cut; /* records with a cut prompt, responses that were cut */
+	int64_t n_tokens;       /* over all examples, a shared prompt once */
+	char hash[65];          /* SHA-256 of all of the above, by dataset_read */
 };
 
 void dataset_init(struct dataset *d, const struct dataset_options *o);
@@ -62,6 +63,9 @@ void dataset_add_encoded(struct dataset *d, const struct example *x);
  */
 int dataset_read(struct dataset *d, struct filter *f, int64_t expect, struct err *e);
 
+/* ERR_CONFIG naming the first record with an id that is not below vocab. */
+int dataset_check_vocab(const struct dataset *d, int vocab, struct err *e);
+
 /* The order of epoch `epoch`: order [d->n], a function of seed and epoch alone. */
 void dataset_shuffle(const struct dataset *d, uint64_t seed, int64_t epoch, uint32_t *order);
 
@@ -69,7 +73,7 @@ void dataset_shuffle(const struct dataset *d, uint64_t seed, int64_t epoch, uint
 void dataset_limits(const struct dataset *d, int batch, struct decoder_limits *l);
 
 /* Appends one example to a batch; its first response gets owner first_owner. */
-void example_batch(const struct example *x, enum model_head head, struct batch_builder *b,
-	int first_owner);
+void example_batch(
+	const struct example *x, enum model_head head, struct batch_builder *b, int first_owner);
 
 #endif

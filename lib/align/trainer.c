@@ -115,8 +115,8 @@ record_loss(struct trainer *t, const struct example *x, const double *score, dou
 }
 
 static int
-micro_batch(struct trainer *t, const uint32_t *records, int n, double weight,
-	struct step_result *r, struct err *e)
+micro_batch(struct trainer *t, const uint32_t *records, int n, double weight, struct step_result *r,
+	struct err *e)
 {
 	arena_reset(&t->arena);
 	batch_reset(&t->batch);
@@ -132,15 +132,16 @@ micro_batch(struct trainer *t, const uint32_t *records, int n, double weight,
 	if (decoder_fit(t->decoder, b, e) < 0 || forward(t, b, n_scores, score, e) < 0)
 		return -1;
 	for (int i = 0, at = 0; i < n; at += t->data->v[records[i++]].n)
-		if (record_loss(t, &t->data->v[records[i]], score + at, weight, grad + at, r, e) < 0)
+		if (record_loss(t, &t->data->v[records[i]], score + at, weight, grad + at, r, e) <
+			0)
 			return -1;
 	r->tokens += b->n_rows;
 	return backward(t, b, grad, e);
 }
 
 int
-trainer_gradient(struct trainer *t, const uint32_t *records, int n, struct step_result *r,
-	struct err *e)
+trainer_gradient(
+	struct trainer *t, const uint32_t *records, int n, struct step_result *r, struct err *e)
 {
 	struct kernels *k = t->model->k;
 	*r = (struct step_result){.n_records = n, .rank = r->rank, .rank_cap = r->rank_cap};

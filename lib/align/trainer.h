@@ -5,8 +5,8 @@
 #include "lib/align/optim.h"
 
 /*
- * One optimiser update over any records of a data set.  The loss is the mean over the records; every
- * micro-batch is one packed batch (shared prefixes, no padding) whose gradient is weighted by
+ * One optimiser update over any records of a data set.  The loss is the mean over the records;
+ * every micro-batch is one packed batch (shared prefixes, no padding) whose gradient is weighted by
  * 1 / records, so that neither micro-batching nor accumulation changes the value.
  */
 struct trainer {
@@ -17,7 +17,7 @@ struct trainer {
 	struct optim optim;
 	struct decoder *decoder;
 	struct batch_builder batch;
-	struct arena arena; /* of a micro-batch */
+	struct arena arena;             /* of a micro-batch */
 	bool (*interrupted)(void *ctx); /* may be NULL */
 	void *ctx;
 };
@@ -25,7 +25,7 @@ struct trainer {
 /* What a step saw, before its update. */
 struct step_result {
 	int n_records;
-	double loss;	/* means over the records */
+	double loss;    /* means over the records */
 	double ranking; /* struct method_output's ranking */
 	double sft;
 	int n_rank;
@@ -47,8 +47,8 @@ void trainer_close(struct trainer *t);
  * 1 done; 0 interrupted between two micro-batches; -1: ERR_SOFTWARE naming the record whose loss is
  * not finite, ERR_DATA for ids that the model does not have.
  */
-int trainer_gradient(struct trainer *t, const uint32_t *records, int n, struct step_result *r,
-	struct err *e);
+int trainer_gradient(
+	struct trainer *t, const uint32_t *records, int n, struct step_result *r, struct err *e);
 /* The same and update `step` (0-based) with the learning rate given. */
 int trainer_step(struct trainer *t, const uint32_t *records, int n, int64_t step, double rate,
 	struct step_result *r, struct err *e);
@@ -59,7 +59,7 @@ struct train_plan {
 	size_t parameters, gradients, moments, activations;
 	struct decoder_limits limits;
 };
-void trainer_plan(const struct model_config *c, const struct dataset *d, int micro,
-	struct train_plan *p);
+void trainer_plan(
+	const struct model_config *c, const struct dataset *d, int micro, struct train_plan *p);
 
 #endif

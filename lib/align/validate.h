@@ -12,18 +12,18 @@ struct validator {
 	struct generator generator;
 	struct scorer scorer;
 	struct encode_params params; /* the policy's */
-	struct record *records;	     /* prompts only */
+	struct record *records;      /* prompts only */
 	int n, cap;
-	char hash[65]; /* SHA-256 of the file's records and of the reward model */
+	char hash[65];                  /* SHA-256 of the file's records and of the reward model */
 	bool (*interrupted)(void *ctx); /* may be NULL */
 	void *ctx;
 };
 
 struct validate_options {
-	const char *file;	/* records; responses in it are not used */
+	const char *file;       /* records; responses in it are not used */
 	const char *reward_dir; /* the reward model, with its own tokenizer and template */
-	int max_tokens;		/* 0: the template's, else 128 */
-	int batch;		/* sequences decoded at once */
+	int max_tokens;         /* 0: the template's, else 128 */
+	int batch;              /* sequences decoded at once */
 };
 
 /*

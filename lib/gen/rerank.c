@@ -30,10 +30,12 @@ read_values(const struct record *r, const char *field, const char *raw, struct r
 		const char *name = field;
 		double v;
 		int rc = response_number(p, field, &v, e);
-		if (rc > 0 && raw && !json_is_null(json_object_get(p->json, raw))) {
-			name = raw;
-			rc = response_number(p, raw, &v, e);
-		}
+		double true_value;
+		int kept = rc > 0 && raw ? response_number(p, raw, &true_value, e) : 0;
+		if (kept < 0)
+			rc = -1;
+		if (kept > 0)
+			name = raw, v = true_value;
 		if (rc < 0)
 			return err_prefix(e, "responses[%d]", i);
 		if (rc == 0)

@@ -137,15 +137,16 @@ struct gguf_import {
 
 int gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err *e);
 
-/* Its parts (lib/model/gguf_config.c, gguf_tokenizer.c), each writing into an existing dir. */
+/* Its parts (lib/model/gguf_config.c, gguf_tokenizer.c). */
 struct gguf_shape {
 	const char *architecture; /* llama, qwen2, gptneox */
 	int64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab, positions;
 	bool tied, qkv_bias;
 };
-/* Reads and checks the metadata; json gets config.json but for "torch_dtype". */
+/* Reads and checks the metadata; json gets config.json. */
 int gguf_config(const struct gguf *g, struct gguf_shape *s, const char *torch_dtype,
 	struct buf *json, struct err *e);
+/* tokenizer.json or tokenizer.model, tokenizer_config.json and generation_config.json into dir. */
 int gguf_write_tokenizer(const struct gguf *g, const struct gguf_shape *s, const char *dir,
 	struct gguf_import *p, struct err *e);
 /* Fewest digits that read back to the same float. */

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/model/folder.h"
 #include "lib/model/weights.h"
 
 /*
@@ -400,22 +400,13 @@ int
 gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err *e)
 {
 	struct gguf g;
-	if (file_exists(dir))
-		return err_set(e, ERR_CANTCREAT, "%s: exists already", dir);
 	if (gguf_open(&g, path, e) < 0)
 		return -1;
-	struct buf tmp = BUF_INIT;
-	buf_printf(&tmp, "%s.tmp%ld", dir, (long)getpid());
-	int rc = dir_make(tmp.data, e);
-	if (rc == 0)
-		rc = write_folder(p, &g, tmp.data, e);
-	if (rc == 0 && p->check && (rc = p->check(tmp.data, p->arg, e)) < 0)
+	char *tmp = folder_begin(dir, e);
+	int rc = tmp ? write_folder(p, &g, tmp, e) : -1;
+	if (rc == 0 && p->check && (rc = p->check(tmp, p->arg, e)) < 0)
 		err_prefix(e, "%s: what was read does not make a model", path);
-	if (rc == 0)
-		rc = dir_replace(tmp.data, dir, e);
-	if (rc < 0)
-		dir_remove(tmp.data, NULL);
-	buf_free(&tmp);
+	rc = folder_end(tmp, dir, rc, e);
 	gguf_close(&g);
 	return rc;
 }

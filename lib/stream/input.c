@@ -18,9 +18,9 @@ struct input {
 	const char *const *files;
 	int n_files, next_file;
 	const char *name;
-	int64_t lineno;
-	int fd;   /* -1: none open */
-	bool eof; /* of the open file, decompressed */
+	int64_t lineno, lines; /* of this file, of all */
+	int fd;                /* -1: none open */
+	bool eof;              /* of the open file, decompressed */
 
 	struct buf data; /* bytes [pos, data.len) are ready */
 	size_t pos;
@@ -229,6 +229,7 @@ input_line(struct input *in, const char **line, size_t *n, struct err *e)
 			*n = nl ? (size_t)(nl - start) : have;
 			in->pos += *n + (nl != NULL);
 			in->lineno++;
+			in->lines++;
 			return 1;
 		}
 		if (have > MAX_LINE)
@@ -286,6 +287,12 @@ int64_t
 input_lineno(const struct input *in)
 {
 	return in->lineno;
+}
+
+int64_t
+input_lines(const struct input *in)
+{
+	return in->lines;
 }
 
 void

@@ -31,6 +31,8 @@ int64_t input_peek(struct input *in, const char **p, size_t n, struct err *e);
  */
 const char *input_file(const struct input *in);
 int64_t input_lineno(const struct input *in);
+/* Lines read so far of all files together. */
+int64_t input_lines(const struct input *in);
 void input_close(struct input *in);
 
 #endif
