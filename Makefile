@@ -35,6 +35,7 @@ $(BUILD)/lib/base/cli.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"' \
 	-DPRO_BUILD='"commit $(or $(COMMIT),unknown), $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null), \
 $(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),)cpu backend"'
 
+$(BUILD)/lib/eval/bleu.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"'
 LIB_SRC := $(wildcard lib/*/*.c) $(wildcard kernels/cpu/*.c)
 LIB_CXX := $(wildcard lib/*/*.cc)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(LIB_CXX:%.cc=$(BUILD)/%.o)
@@ -67,11 +68,11 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB)
 	$(call say,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/examples/%: $(BUILD)/examples/world/%.o $(LIB)
+$(BUILD)/examples/pro-world: $(BUILD)/examples/world/world.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD)
 	$(Q)$(CXX) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-WORLD := $(BUILD)/examples/world
+WORLD := $(BUILD)/examples/pro-world
 MEASURE := $(BUILD)/tests/bench/measure
 
 unit: $(UNIT)

@@ -18,7 +18,7 @@ step() { printf '\n[%3ds] %s\n' "$SECONDS" "$*"; }
 # Two judges of different sharpness compare answers; import gives records, subset by subset.
 comparisons() { # NAME COUNT QUALITY SHARPNESS SEED
 	for subset in helpful harmless; do
-		world pairs --subset $subset -n $(($2 / 2)) --quality "$3" --sharpness "$4" --seed "$5" |
+		pro-world pairs --subset $subset -n $(($2 / 2)) --quality "$3" --sharpness "$4" --seed "$5" |
 			pro-import -q --format hh --name "$1-$subset" --subset $subset --expect $(($2 / 2))
 	done >"$1.jsonl"
 }
@@ -29,11 +29,11 @@ train() {
 }
 
 step "The world: demonstrations of several qualities, comparisons by two judges"
-world text -n 1500 --quality .5 --seed 10 | pro-model tokenizer --vocab 420 --out tokenizer
-world demos -n 5000 --quality .35 --seed 1 >demos-base.jsonl
-world demos -n 1500 --quality .10 --seed 2 >demos-low.jsonl
-world demos -n 1500 --quality .60 --seed 3 >demos-mid.jsonl
-world demos -n 1500 --quality .95 --seed 4 >demos-high.jsonl
+pro-world text -n 1500 --quality .5 --seed 10 | pro-model tokenizer --vocab 420 --out tokenizer
+pro-world demos -n 5000 --quality .35 --seed 1 >demos-base.jsonl
+pro-world demos -n 1500 --quality .10 --seed 2 >demos-low.jsonl
+pro-world demos -n 1500 --quality .60 --seed 3 >demos-mid.jsonl
+pro-world demos -n 1500 --quality .95 --seed 4 >demos-high.jsonl
 comparisons rm-train 3000 .5 2 5
 comparisons rm-eval 3000 .5 1.5 6
 comparisons heldout 600 .5 4 7
@@ -72,7 +72,7 @@ train --method rm --order given --model base --out RM_train --learning-rate 5e-4
 train --method rm --order given --model neox --out RM_eval --learning-rate 5e-4 --num-train-epochs 2 \
 	rm-eval.jsonl >rm-eval.log
 pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --reward RM_eval --as RM_eval |
-	world reward --as true |
+	pro-world reward --as true |
 	pro-eval -q --hypothesis hh:chosen --reference hh:chosen --accuracy RM_train --accuracy RM_eval \
 		--accuracy true --format json >heldout.json
 
@@ -97,4 +97,4 @@ for m in base low mid high SFT PRO PRO-s; do
 	pro-augment -q --model $m --source $m $how --max-tokens 64 answers.jsonl >next.jsonl
 	mv next.jsonl answers.jsonl
 done
-pro-score -q --reward RM_eval --as RM_eval --expect 400 answers.jsonl | world reward --as true >scored.jsonl
+pro-score -q --reward RM_eval --as RM_eval --expect 400 answers.jsonl | pro-world reward --as true >scored.jsonl

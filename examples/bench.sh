@@ -16,7 +16,7 @@ cat >config.json <<'JSON'
  "max_position_embeddings": 8192, "rms_norm_eps": 1e-05, "rope_theta": 100000, "hidden_act": "silu",
  "tie_word_embeddings": true}
 JSON
-world text -n 2000 | pro-model tokenizer --vocab 400 --out tok -q
+pro-world text -n 2000 | pro-model tokenizer --vocab 400 --out tok -q
 pro-model init config.json --tokenizer tok --out model -q
 
 # Records like HH-RLHF's medians: about 127 prompt tokens, 59 response tokens, n = 2.

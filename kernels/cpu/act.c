@@ -9,30 +9,36 @@ enum { PIECE = 1 << 12 };
 #define GELU_A 0.797884560802865356f
 #define GELU_B 0.044715f
 
+/* sigmoid(x) and *d = sigmoid(x)*sigmoid(-x), both to full relative precision: from exp(-|x|), so
+ * that neither is a difference. */
 CPU_INLINE float
-sigmoid(float x)
+sigmoid(float x, float *d)
 {
-	return 1.0f / (1.0f + cpu_expf(-x));
+	float e = cpu_expf(-fabsf(x)), high = 1.0f / (1.0f + e), low = e * high;
+	*d = high * low;
+	return x < 0 ? low : high;
 }
 
 /* The value and, at *d, the derivative. */
 CPU_INLINE float
 act(enum k_act_kind kind, float x, float *d)
 {
-	float s, t;
+	float s, u, c;
 	switch (kind) {
 	case K_SILU:
-		s = sigmoid(x);
-		*d = s * (1.0f + x * (1.0f - s));
+		s = sigmoid(x, &u);
+		*d = s + x * u;
 		return x * s;
-	case K_GELU_TANH: /* 1 + tanh(u) = 2*sigmoid(2u) */
-		s = sigmoid(2 * GELU_A * (x + GELU_B * x * x * x));
-		t = 2 * GELU_A * (1.0f + 3 * GELU_B * x * x);
-		*d = s + x * s * (1.0f - s) * t;
+	case K_GELU_TANH: /* 1 + tanh(u) = 2*sigmoid(2u); constant beyond 30, where u^3 is finite */
+		c = x < -30 ? -30 : x;
+		c = c > 30 ? 30 : c;
+		s = sigmoid(2 * GELU_A * (c + GELU_B * c * c * c), &u);
+		*d = s + c * u * (2 * GELU_A * (1.0f + 3 * GELU_B * c * c));
 		return x * s;
 	case K_GELU:
 		s = 0.5f * (1.0f + erff(x * 0.707106781186547524f));
-		*d = s + x * 0.398942280401432678f * cpu_expf(-0.5f * x * x);
+		c = x * x;
+		*d = s + (c < 200 ? x : 0) * 0.398942280401432678f * cpu_expf(-0.5f * c);
 		return x * s;
 	default:
 		*d = x > 0 ? 1.0f : 0.0f;

@@ -9,7 +9,12 @@
 
 /* Blocks carry their size in the 64 bytes before them.  Large ones come from mmap, whose pages
  * stay untouched (and uncounted) until they are written. */
-enum { HEADER = 64, MMAP_FROM = 1 << 20 };
+enum { HEADER = 64 };
+#ifdef PRO_NO_CLONES /* sanitizers see the end of a malloc()ed block only */
+static const size_t MMAP_FROM = (size_t)1 << 36;
+#else
+static const size_t MMAP_FROM = 1 << 20;
+#endif
 struct header {
 	size_t bytes;
 	bool mapped;
@@ -21,13 +26,10 @@ block_alloc(size_t bytes)
 	if (bytes > SIZE_MAX / 2 - HEADER)
 		return NULL;
 	bool mapped = bytes >= MMAP_FROM;
-#ifdef PRO_NO_CLONES /* sanitizers see the end of a malloc()ed block only */
-	mapped = false;
-#endif
 	void *p = NULL;
 	if (mapped) {
-		p = mmap(NULL, bytes + HEADER, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		p = mmap(NULL, bytes + HEADER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 		if (p == MAP_FAILED)
 			return NULL;
 		madvise(p, bytes + HEADER, MADV_HUGEPAGE);
@@ -139,6 +141,18 @@ cpu_shared(struct kernels *k, size_t bytes, const char *op)
 {
 	struct cpu *c = k->priv;
 	return grow(c, &c->shared, &c->shared_bytes, bytes, op);
+}
+
+int
+cpu_level(void)
+{
+#ifdef CPU_X86_LEVELS
+	if (__builtin_cpu_supports("x86-64-v4"))
+		return 2;
+	if (__builtin_cpu_supports("x86-64-v3"))
+		return 1;
+#endif
+	return 0;
 }
 
 struct kernels *

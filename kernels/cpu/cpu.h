@@ -15,6 +15,7 @@
 /* Hot leaves are compiled for several instruction sets, chosen at load time.  A parallel region
  * inside such a function would lose the attribute: regions live in plain functions. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PRO_NO_CLONES)
+#define CPU_X86_LEVELS 1 /* hand-dispatched kernels are there too, see cpu_level() */
 #define CPU_CLONES \
 	__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), noinline))
 #else
@@ -22,12 +23,16 @@
 #endif
 #define CPU_INLINE static inline __attribute__((always_inline))
 
+/* The x86-64 level that hand-dispatched kernels may use: 0 (any machine), 1 (v3: AVX2, FMA),
+ * 2 (v4: AVX-512). */
+int cpu_level(void);
+
 struct cpu {
 	struct {
 		void *p;
 		size_t bytes;
-	} *scratch;	    /* [threads]: cpu_scratch() */
-	void *shared;	    /* cpu_shared() */
+	} * scratch;  /* [threads]: cpu_scratch() */
+	void *shared; /* cpu_shared() */
 	size_t shared_bytes;
 	const char *failed; /* the first op that ran out of memory, until sync */
 };
@@ -46,16 +51,6 @@ const float *cpu_panel(struct k_mat m, size_t row, size_t rows, size_t col, size
 	float *buf, size_t *out_ld);
 /* A whole vector as float, as above; NULL when it is not there. */
 const float *cpu_vector(struct k_mat m, size_t n, float *buf);
-
-/* Fixed tiles of the matrix products: ROWS rows at a time (short tiles are padded), panels of COLS
- * output columns, BLOCK rows to a work item. */
-enum { CPU_ROWS = 48, CPU_COLS = 192, CPU_BLOCK = 4 * CPU_ROWS };
-/* Floats of scratch that cpu_tile_product wants. */
-size_t cpu_tile_floats(size_t cols, size_t depth);
-/* y[t,n] (row stride ldy) = (or += when add) x[t,depth] w[n,depth]^T, w with row stride ldw: the
- * bits of a row are the same for any t and any place among the rows. */
-void cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ldw, int t, int n,
-	int depth, bool add, float *scratch);
 
 #define CPU_OP(name) extern __typeof__(*((struct kernels *)0)->name) cpu_##name
 CPU_OP(embed_fwd);

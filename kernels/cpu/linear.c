@@ -1,8 +1,8 @@
-/* Matrix products over OpenBLAS in fixed tiles. */
+/* Linear layers: the forward over gemm.h, the backward over OpenBLAS in fixed pieces. */
 #include "kernels/cpu/blas.h"
-#include <string.h>
 
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/gemm.h"
 
 static int
 min_int(int a, int b)
@@ -16,43 +16,23 @@ pieces(int n, int size)
 	return (n + size - 1) / size;
 }
 
-size_t
-cpu_tile_floats(size_t cols, size_t depth)
+/* Rows packed at a time: about 8 MiB of them, which the last-level cache may hold. */
+static int
+rows_at_once(int depth)
 {
-	return CPU_ROWS * (cols + depth);
+	int n = (2 << 20) / depth / CPU_TILE * CPU_TILE;
+	return n < 16 * CPU_TILE ? 16 * CPU_TILE : n > 128 * CPU_TILE ? 128 * CPU_TILE : n;
 }
 
-void
-cpu_tile_product(float *y, size_t ldy, const float *x, const float *w, size_t ldw, int t, int n,
-	int depth, bool add, float *scratch)
-{
-	int whole = t / CPU_ROWS * CPU_ROWS, rest = t - whole;
-	for (int i = 0; i < whole; i += CPU_ROWS)
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, CPU_ROWS, n, depth, 1,
-			x + (size_t)i * depth, depth, w, ldw, add ? 1 : 0, y + i * ldy, ldy);
-	if (rest == 0)
-		return;
-	float *px = scratch, *py = scratch + (size_t)CPU_ROWS * depth;
-	y += whole * ldy;
-	memcpy(px, x + (size_t)whole * depth, (size_t)rest * depth * sizeof *px);
-	memset(px + (size_t)rest * depth, 0, (size_t)(CPU_ROWS - rest) * depth * sizeof *px);
-	if (add) {
-		for (int i = 0; i < rest; i++)
-			memcpy(py + (size_t)i * n, y + i * ldy, n * sizeof *py);
-		memset(py + (size_t)rest * n, 0, (size_t)(CPU_ROWS - rest) * n * sizeof *py);
-	}
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, CPU_ROWS, n, depth, 1, px, depth, w, ldw,
-		add ? 1 : 0, py, n);
-	for (int i = 0; i < rest; i++)
-		memcpy(y + i * ldy, py + (size_t)i * n, n * sizeof *py);
-}
-
+/* The start of a sum: y = or y += bias. */
 static void
-add_bias(float *y, size_t ldy, const float *bias, int t, int n)
+add_bias(float *y, size_t ldy, struct k_mat bias, int t, int o, int n, bool add)
 {
+	float b[CPU_PANEL];
+	cpu_to_f32(b, bias, o, n);
 	for (int i = 0; i < t; i++)
 		for (int j = 0; j < n; j++)
-			y[i * ldy + j] += bias[j];
+			y[i * ldy + j] = add ? y[i * ldy + j] + b[j] : b[j];
 }
 
 void
@@ -63,48 +43,47 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 		cpu_stream(k, y, x, w, bias, T, I, O, flags & K_ADD);
 		return;
 	}
-	int blocks = pieces(T, CPU_BLOCK), panels = pieces(O, CPU_COLS);
-	size_t panel_floats = w.dtype == K_F32 ? 0 : (size_t)CPU_COLS * I;
-	size_t bytes = sizeof(float) * (cpu_tile_floats(CPU_COLS, I) + panel_floats + CPU_COLS);
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int p = 0; p < panels; p++)
-		for (int b = 0; b < blocks; b++) {
-			float *scratch = cpu_scratch(k, bytes, "linear_fwd");
+	int chunk = min_int(T, rows_at_once(I)), panels = pieces(O, CPU_PANEL);
+	float *packed = cpu_shared(k, sizeof *packed * cpu_packed_floats(chunk, I), "linear_fwd");
+	bool add = (flags & K_ADD) || bias.data != NULL;
+	if (packed == NULL)
+		return;
+	for (int r = 0; r < T; r += chunk) {
+		int t = min_int(chunk, T - r);
+		cpu_pack(k, packed, (const float *)x + (size_t)r * I, t, I);
+#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
+		for (int p = 0; p < panels; p++) {
+			int o = p * CPU_PANEL, n = min_int(CPU_PANEL, O - o);
+			float *out = (float *)y + (size_t)r * O + o;
+			float *scratch = cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(),
+				"linear_fwd");
 			if (scratch == NULL)
 				continue;
-			float *bias_buf = scratch + cpu_tile_floats(CPU_COLS, I);
-			int o = p * CPU_COLS, n = min_int(CPU_COLS, O - o);
-			int t0 = b * CPU_BLOCK, t = min_int(CPU_BLOCK, T - t0);
-			size_t ld;
-			const float *wp = cpu_panel(w, o, n, 0, I, I, bias_buf + CPU_COLS, &ld);
-			float *yp = (float *)y + (size_t)t0 * O + o;
-			cpu_tile_product(yp, O, (const float *)x + (size_t)t0 * I, wp, ld, t, n, I,
-				flags & K_ADD, scratch);
-			if (bias.data != NULL) {
-				cpu_to_f32(bias_buf, bias, o, n);
-				add_bias(yp, O, bias_buf, t, n);
-			}
+			if (bias.data != NULL)
+				add_bias(out, O, bias, t, o, n, flags & K_ADD);
+			cpu_panel_product(out, O, packed, t, w, o, n, I, add, scratch);
 		}
+	}
 }
 
-/* Weights other than F32 are converted in blocks of this many rows for the sum over them. */
-enum { DEPTH = 512 };
+/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted in blocks of this many rows for the sum over them. */
+enum { ROWS = 192, COLS = 192, DEPTH = 512 };
 
 void
 cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T, int I, int O,
 	unsigned flags)
 {
-	int blocks = pieces(T, CPU_BLOCK), panels = pieces(I, CPU_COLS);
+	int blocks = pieces(T, ROWS), panels = pieces(I, COLS);
 	int depth = w.dtype == K_F32 ? O : DEPTH;
-	size_t bytes = w.dtype == K_F32 ? 64 : sizeof(float) * DEPTH * CPU_COLS;
+	size_t bytes = w.dtype == K_F32 ? 64 : sizeof(float) * DEPTH * COLS;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
 	for (int p = 0; p < panels; p++)
 		for (int b = 0; b < blocks; b++) {
 			float *scratch = cpu_scratch(k, bytes, "linear_bwd_x");
 			if (scratch == NULL)
 				continue;
-			int i = p * CPU_COLS, n = min_int(CPU_COLS, I - i);
-			int t0 = b * CPU_BLOCK, t = min_int(CPU_BLOCK, T - t0);
+			int i = p * COLS, n = min_int(COLS, I - i);
+			int t0 = b * ROWS, t = min_int(ROWS, T - t0);
 			for (int o = 0; o < O; o += depth) {
 				size_t ld;
 				int d = min_int(depth, O - o);
@@ -120,7 +99,7 @@ cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, in
 static void
 column_sums(float *sums, const float *x, size_t ld, int t, int n)
 {
-	double s[CPU_COLS] = {0};
+	double s[COLS] = {0};
 	for (int i = 0; i < t; i++)
 		for (int j = 0; j < n; j++)
 			s[j] += x[i * ld + j];
@@ -132,13 +111,13 @@ void
 cpu_linear_bwd_w(struct kernels *k, float *dw, float *dbias, const void *dy, const void *x, int T,
 	int I, int O)
 {
-	int rows = pieces(O, CPU_COLS), cols = pieces(I, CPU_COLS);
+	int rows = pieces(O, COLS), cols = pieces(I, COLS);
 	const float *g = dy;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
 	for (int r = 0; r < rows; r++)
 		for (int c = 0; c < cols; c++) {
-			int o = r * CPU_COLS, m = min_int(CPU_COLS, O - o);
-			int i = c * CPU_COLS, n = min_int(CPU_COLS, I - i);
+			int o = r * COLS, m = min_int(COLS, O - o);
+			int i = c * COLS, n = min_int(COLS, I - i);
 			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, T, 1, g + o, O,
 				(const float *)x + i, I, 1, dw + (size_t)o * I + i, I);
 			if (dbias != NULL && c == 0)

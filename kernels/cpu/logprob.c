@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "kernels/cpu/cpu.h"
+#include "kernels/cpu/gemm.h"
 
-/* Vocabulary of a work item of the forward, and of a round of the backward; rows of a round. */
-enum { GROUP = 4 * CPU_COLS, ROUND = 16 * CPU_COLS, CHUNK = 2 * CPU_BLOCK };
+/* Vocabulary and rows of a work item of the forward; vocabulary of a round of the backward, which
+ * takes ROWS rows, and of a piece of its products. */
+enum { GROUP = 8 * CPU_PANEL, ROWS = 32 * CPU_TILE, ROUND = 96 * CPU_PANEL, PIECE = 192 };
 
 static int
 min_int(int a, int b)
@@ -41,28 +43,31 @@ first_target(const int32_t *target_row, int N, int row)
 	return lo;
 }
 
-CPU_CLONES static void
-add_part(struct part *p, const float *x, int n)
+CPU_CLONES static struct part
+row_part(const float *x, int n)
 {
 	enum { LANES = 16 };
-	float max = x[0];
-	double s[LANES] = {0}, sum = 0;
-	for (int i = 1; i < n; i++)
-		max = x[i] > max ? x[i] : max;
-	if (max < p->max)
-		max = p->max;
+	float max[LANES], sum[LANES] = {0};
+	double total = 0;
 	int i = 0;
+	for (int j = 0; j < LANES; j++)
+		max[j] = -INFINITY;
 	for (; i + LANES <= n; i += LANES)
 		for (int j = 0; j < LANES; j++)
-			s[j] += cpu_expf(x[i + j] - max);
+			max[j] = x[i + j] > max[j] ? x[i + j] : max[j];
 	for (; i < n; i++)
-		s[0] += cpu_expf(x[i] - max);
+		max[0] = x[i] > max[0] ? x[i] : max[0];
+	for (int j = 1; j < LANES; j++)
+		max[0] = max[j] > max[0] ? max[j] : max[0];
+	/* lanes of GROUP/LANES numbers <= 1 in float, then double */
+	for (i = 0; i + LANES <= n; i += LANES)
+		for (int j = 0; j < LANES; j++)
+			sum[j] += cpu_expf(x[i + j] - max[0]);
+	for (; i < n; i++)
+		sum[0] += cpu_expf(x[i] - max[0]);
 	for (int j = 0; j < LANES; j++)
-		sum += s[j];
-	if (p->sum > 0)
-		sum += p->sum * exp((double)p->max - max);
-	p->max = max;
-	p->sum = sum;
+		total += sum[j];
+	return (struct part){total, max[0]};
 }
 
 struct head {
@@ -72,42 +77,31 @@ struct head {
 	int N, R, C, V;
 };
 
-/* Logits of rows [r, r+t) x [v, v+n) into out[t,n]; buf as in scratch_floats. */
+/* Logits of t packed rows x [v, v+n) into out (row stride ld). */
 static void
-logits_panel(const struct head *d, float *out, size_t ld, int r, int t, int v, int n, float *buf)
+logits_of(const struct head *d, float *out, size_t ld, const float *packed, int t, int v, int n,
+	float *scratch)
 {
-	size_t ldw;
-	const float *w = cpu_panel(d->w, v, n, 0, d->C, d->C, buf + cpu_tile_floats(CPU_COLS, d->C),
-		&ldw);
-	cpu_tile_product(out, ld, d->h + (size_t)r * d->C, w, ldw, t, n, d->C, false, buf);
-}
-
-static size_t
-panel_floats(const struct head *d)
-{
-	return cpu_tile_floats(CPU_COLS, d->C) +
-		(d->w.dtype == K_F32 ? 0 : (size_t)CPU_COLS * d->C);
+	for (int i = 0; i < n; i += CPU_PANEL)
+		cpu_panel_product(out + i, ld, packed, t, d->w, v + i, min_int(CPU_PANEL, n - i), d->C,
+			false, scratch);
 }
 
 static void
-group_fwd(const struct head *d, float *logp, struct part *parts, int n_groups, int r, int t, int v0,
-	int v1, float *scratch)
+group_fwd(const struct head *d, float *logp, struct part *parts, int n_groups, const float *packed,
+	int r, int t, int g, float *scratch)
 {
-	float *logits = scratch + panel_floats(d);
+	int v = g * GROUP, n = min_int(GROUP, d->V - v);
+	float *logits = scratch + cpu_panel_scratch();
 	int first = first_target(d->target_row, d->N, r),
 	    last = first_target(d->target_row, d->N, r + t);
+	logits_of(d, logits, GROUP, packed, t, v, n, scratch);
 	for (int i = 0; i < t; i++)
-		parts[(size_t)i * n_groups] = (struct part){0, -INFINITY};
-	for (int v = v0; v < v1; v += CPU_COLS) {
-		int n = min_int(CPU_COLS, v1 - v);
-		logits_panel(d, logits, n, r, t, v, n, scratch);
-		for (int i = 0; i < t; i++)
-			add_part(&parts[(size_t)i * n_groups], logits + (size_t)i * n, n);
-		for (int j = first; j < last; j++)
-			if (d->target_id[j] >= v && d->target_id[j] < v + n)
-				logp[j] = logits[(size_t)(d->target_row[j] - r) * n +
-					d->target_id[j] - v];
-	}
+		parts[(size_t)(r + i) * n_groups + g] = row_part(logits + (size_t)i * GROUP, n);
+	for (int j = first; j < last; j++)
+		if (d->target_id[j] >= v && d->target_id[j] < v + n)
+			logp[j] = logits[(size_t)(d->target_row[j] - r) * GROUP + d->target_id[j] -
+				v];
 }
 
 static double
@@ -127,19 +121,23 @@ cpu_logprob_fwd(struct kernels *k, float *logp, float *lse, const void *h, struc
 	const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V)
 {
 	struct head d = {h, w, target_row, target_id, N, R, C, V};
-	int blocks = pieces(R, CPU_BLOCK), groups = pieces(V, GROUP);
-	struct part *parts = cpu_shared(k, sizeof *parts * groups * ((size_t)R + 1), "logprob_fwd");
-	size_t bytes = sizeof(float) * (panel_floats(&d) + (size_t)CPU_BLOCK * CPU_COLS);
+	int groups = pieces(V, GROUP), blocks = pieces(R, ROWS);
+	size_t part_bytes = (sizeof(struct part) * groups * R + 63) / 64 * 64;
+	struct part *parts = cpu_shared(k,
+		part_bytes + sizeof(float) * cpu_packed_floats(R, C), "logprob_fwd");
+	size_t bytes = sizeof(float) * (cpu_panel_scratch() + (size_t)ROWS * GROUP);
 	if (parts == NULL)
 		return;
+	float *packed = (float *)((char *)parts + part_bytes);
+	cpu_pack(k, packed, h, R, C);
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
 	for (int g = 0; g < groups; g++)
 		for (int b = 0; b < blocks; b++) {
-			int r = b * CPU_BLOCK, t = min_int(CPU_BLOCK, R - r), v = g * GROUP;
+			int r = b * ROWS, t = min_int(ROWS, R - r);
 			float *scratch = cpu_scratch(k, bytes, "logprob_fwd");
 			if (scratch != NULL)
-				group_fwd(&d, logp, parts + (size_t)r * groups + g, groups, r, t, v,
-					min_int(V, v + GROUP), scratch);
+				group_fwd(&d, logp, parts, groups, packed + (size_t)r * C, r, t, g,
+					scratch);
 		}
 	for (int r = 0, j = 0; r < R; r++) {
 		double l = merge(parts + (size_t)r * groups, groups);
@@ -158,11 +156,12 @@ softmax_row(float *x, float lse, float coef, int n)
 		x[i] = -coef * cpu_expf(x[i] - lse);
 }
 
+/* The gradient of the logits of rows [r, r+t) x [v, v+n) into g. */
 static void
-panel_bwd(const struct head *d, float *g, const float *lse, const float *coef, int r, int t, int v,
-	int n, float *scratch)
+panel_bwd(const struct head *d, float *g, const float *lse, const float *coef, const float *packed,
+	int r, int t, int v, int n, float *scratch)
 {
-	logits_panel(d, g, ROUND, r, t, v, n, scratch);
+	logits_of(d, g, ROUND, packed, t, v, n, scratch);
 	int j = first_target(d->target_row, d->N, r);
 	for (int i = 0; i < t; i++) {
 		double sum = 0;
@@ -180,52 +179,60 @@ struct bwd {
 	struct head head;
 	const float *lse, *coef;
 	float *dh, *dw;
+	float *packed, *g; /* of ROWS rows: h, and the gradient of ROUND logits */
 };
 
-/* Rows [r, r+t), vocabulary [v, v+n): the gradient of the logits into g, then its products. */
+/* dW += g^T h and dh (+)= g W for rows [r, r+t), vocabulary [v, v+n). */
 static void
-round_bwd(struct kernels *k, const struct bwd *b, float *g, int r, int t, int v, int n)
+products_bwd(struct kernels *k, const struct bwd *b, int r, int t, int v, int n)
 {
 	const struct head *d = &b->head;
-	int panels = pieces(n, CPU_COLS), blocks = pieces(t, CPU_BLOCK), C = d->C;
-	size_t bytes = sizeof(float) * panel_floats(d);
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int p = 0; p < panels; p++)
-		for (int i = 0; i < blocks; i++) {
-			float *scratch = cpu_scratch(k, bytes, "logprob_bwd");
-			int at = p * CPU_COLS, row = i * CPU_BLOCK;
-			if (scratch != NULL)
-				panel_bwd(d, g + (size_t)row * ROUND + at, b->lse, b->coef, r + row,
-					min_int(CPU_BLOCK, t - row), v + at,
-					min_int(CPU_COLS, n - at), scratch);
-		}
+	int C = d->C, panels = pieces(n, PIECE), cols = pieces(C, PIECE / 2);
 	const float *h = d->h + (size_t)r * C;
 	if (b->dw != NULL) {
 #pragma omp parallel for schedule(dynamic) num_threads(k->threads)
 		for (int p = 0; p < panels; p++) {
-			int at = p * CPU_COLS;
+			int at = p * PIECE;
 			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans,
-				min_int(CPU_COLS, n - at), C, t, 1, g + at, ROUND, h, C, 1,
+				min_int(PIECE, n - at), C, t, 1, b->g + at, ROUND, h, C, 1,
 				b->dw + (size_t)(v + at) * C, C);
 		}
 	}
-	int cols = pieces(C, CPU_COLS);
-	size_t part = sizeof(float) * CPU_COLS * CPU_COLS;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int p = 0; p < cols; p++)
-		for (int i = 0; i < blocks; i++) {
-			float *buf = cpu_scratch(k, part, "logprob_bwd");
-			int c = p * CPU_COLS, row = i * CPU_BLOCK, m = min_int(CPU_BLOCK, t - row);
-			for (int o = 0; buf != NULL && o < n; o += CPU_COLS) {
-				size_t ld;
-				int depth = min_int(CPU_COLS, n - o), nc = min_int(CPU_COLS, C - c);
-				const float *w =
-					cpu_panel(d->w, v + o, depth, c, nc, C, buf, &ld);
-				cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, nc, depth,
-					1, g + (size_t)row * ROUND + o, ROUND, w, ld,
-					v + o > 0 ? 1 : 0, b->dh + (size_t)(r + row) * C + c, C);
-			}
+	enum { DEPTH = 512 };
+	size_t bytes = sizeof(float) * DEPTH * PIECE / 2;
+#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
+	for (int p = 0; p < cols; p++) {
+		float *buf = cpu_scratch(k, bytes, "logprob_bwd");
+		int c = p * (PIECE / 2), m = min_int(PIECE / 2, C - c);
+		for (int o = 0; buf != NULL && o < n; o += DEPTH) {
+			size_t ld;
+			int depth = min_int(DEPTH, n - o);
+			const float *w = cpu_panel(d->w, v + o, depth, c, m, C, buf, &ld);
+			cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, m, depth, 1,
+				b->g + o, ROUND, w, ld, v + o > 0 ? 1 : 0,
+				b->dh + (size_t)r * C + c, C);
 		}
+	}
+}
+
+static void
+rows_bwd(struct kernels *k, const struct bwd *b, int r, int t)
+{
+	const struct head *d = &b->head;
+	cpu_pack(k, b->packed, d->h + (size_t)r * d->C, t, d->C);
+	for (int v = 0; v < d->V; v += ROUND) {
+		int n = min_int(ROUND, d->V - v), groups = pieces(n, GROUP);
+#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
+		for (int i = 0; i < groups; i++) {
+			float *scratch = cpu_scratch(k, sizeof(float) * cpu_panel_scratch(),
+				"logprob_bwd");
+			int at = i * GROUP;
+			if (scratch != NULL)
+				panel_bwd(d, b->g + at, b->lse, b->coef, b->packed, r, t, v + at,
+					min_int(GROUP, n - at), scratch);
+		}
+		products_bwd(k, b, r, t, v, n);
+	}
 }
 
 void
@@ -233,11 +240,12 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 	const float *lse, const int32_t *target_row, const int32_t *target_id, const float *coef,
 	int N, int R, int C, int V)
 {
-	struct bwd b = {{h, w, target_row, target_id, N, R, C, V}, lse, coef, dh, dw};
-	float *g = cpu_shared(k, sizeof *g * CHUNK * ROUND, "logprob_bwd");
-	if (g == NULL)
+	struct bwd b = {{h, w, target_row, target_id, N, R, C, V}, lse, coef, dh, dw, NULL, NULL};
+	size_t g = (size_t)ROWS * ROUND;
+	b.g = cpu_shared(k, sizeof *b.g * (g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
+	if (b.g == NULL)
 		return;
-	for (int r = 0; r < R; r += CHUNK)
-		for (int v = 0; v < V; v += ROUND)
-			round_bwd(k, &b, g, r, min_int(CHUNK, R - r), v, min_int(ROUND, V - v));
+	b.packed = b.g + g;
+	for (int r = 0; r < R; r += ROWS)
+		rows_bwd(k, &b, r, min_int(ROWS, R - r));
 }

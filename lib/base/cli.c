@@ -104,7 +104,8 @@ usage(const struct cli *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vmessage(c, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "%s: try '%s --help'\n", c->name, c->name);
+	fprintf(stderr, "%s: try '%s%s%s --help'\n", c->name, c->name, c->command ? " " : "",
+		c->command ? c->command : "");
 	exit(ERR_USAGE);
 }
 
@@ -198,8 +199,8 @@ static void
 help(struct cli *c, const struct cli_option *std)
 {
 	struct buf b = BUF_INIT;
-	buf_printf(&b, "usage: %s [OPTION...]%s%s\n%s.\n\n", c->name, *c->operands ? " " : "",
-		c->operands, c->summary);
+	buf_printf(&b, "usage: %s%s%s [OPTION...]%s%s\n%s.\n\n", c->name, c->command ? " " : "",
+		c->command ? c->command : "", *c->operands ? " " : "", c->operands, c->summary);
 	help_table(c->options, &b);
 	buf_putc(&b, '\n');
 	help_table(std, &b);

@@ -46,6 +46,7 @@ struct cli_option {
 
 struct cli {
 	const char *name;                 /* "pro-import" */
+	const char *command;              /* "init" of "pro-model init"; NULL: none */
 	const char *summary;              /* one line for --help */
 	const char *operands;             /* "[FILE...]" or "" */
 	const struct cli_option *options; /* the program's own table */

@@ -118,8 +118,8 @@ records(struct k_segment *segs, const int *lengths, int *rows)
 static const struct layout LAYOUTS[] = {{2, 2, 8, false}, {4, 2, 16, false}, {9, 3, 64, false},
 	{3, 1, 5, false}, {2, 2, 20, true}, {1, 1, 128, false}, {6, 2, 36, false}};
 enum { N_LAYOUTS = sizeof LAYOUTS / sizeof *LAYOUTS };
-static const int LISTS[][16] = {{1, -1}, {7, 3, 1, 5, 0, 2, 9, -1}, {33, 0, 17, 16, 0, 48, 65, 31, -1},
-	{64, 64, 64, 0, 1, 1, 1, -1}, {130, 20, 77, -1}};
+static const int LISTS[][16] = {{1, -1}, {7, 3, 1, 5, 0, 2, 9, -1},
+	{33, 0, 17, 16, 0, 48, 65, 31, -1}, {64, 64, 64, 0, 1, 1, 1, -1}, {130, 20, 77, -1}};
 enum { N_LISTS = sizeof LISTS / sizeof *LISTS };
 
 static void
@@ -137,8 +137,8 @@ forward(void)
 			ref_fwd(ro, rl, &x, l, segs, n, scale);
 			for (int threads = 1; threads <= 3; threads++) {
 				struct kernels *k = kernels_cpu_open(threads);
-				k->attn_fwd(k, out, lse, x.q, x.k, x.v, segs, n, l.H, l.G, l.D,
-					scale);
+				k->attn_fwd(
+					k, out, lse, x.q, x.k, x.v, segs, n, l.H, l.G, l.D, scale);
 				k->close(k);
 				CHECK(difference(out, ro, nh * l.D) < 2e-6);
 				CHECK(difference(lse, rl, nh) < 2e-6);
@@ -206,7 +206,7 @@ ref_bwd(double *dq, double *dk, double *dv, const struct pack *x, struct layout 
 				for (int j = 0; j < g->n_prefix + i + 1; j++) {
 					size_t r = key_row(g, j);
 					double ds = scale * p[j] *
-						(dotd(d, at(x->v, r, kh), D) - delta);
+						    (dotd(d, at(x->v, r, kh), D) - delta);
 					for (int c = 0; c < D; c++) {
 						dq[(t * l.H + h) * D + c] +=
 							ds * at(x->k, r, kh)[c];
@@ -223,8 +223,8 @@ heads_difference(struct k_heads x, const double *r, int rows, int H, int D)
 	double worst = 0;
 	for (int t = 0; t < rows; t++)
 		for (int h = 0; h < H; h++)
-			worst = fmax(worst,
-				difference(at(x, t, h), r + ((size_t)t * H + h) * D, D));
+			worst = fmax(
+				worst, difference(at(x, t, h), r + ((size_t)t * H + h) * D, D));
 	return worst;
 }
 
@@ -245,8 +245,8 @@ backward(void)
 			for (int threads = 1; threads <= 3; threads++) {
 				struct kernels *k = kernels_cpu_open(threads);
 				struct pack d = pack(l, rows);
-				k->attn_fwd(k, out, lse, x.q, x.k, x.v, segs, n, l.H, l.G, l.D,
-					scale);
+				k->attn_fwd(
+					k, out, lse, x.q, x.k, x.v, segs, n, l.H, l.G, l.D, scale);
 				k->attn_bwd(k, d.q, d.k, d.v, dout, out, lse, x.q, x.k, x.v, segs,
 					n, l.H, l.G, l.D, scale);
 				k->close(k);

@@ -64,8 +64,8 @@ check_bits(const int *s, enum k_dtype dtype, unsigned flags)
 		for (size_t n = 0; n < sizeof N / sizeof *N; n++)
 			for (int at = 0; at + N[n] <= MAX; at += at < 50 ? 7 : 61) {
 				memcpy(z, y0 + (size_t)at * O, sizeof *z * N[n] * O);
-				k->linear_fwd(k, z, x + (size_t)at * I, w.mat, b.mat, N[n], I, O,
-					flags);
+				k->linear_fwd(
+					k, z, x + (size_t)at * I, w.mat, b.mat, N[n], I, O, flags);
 				all &= same(z, y + (size_t)at * O, sizeof *z * N[n] * O);
 			}
 		k->close(k);
@@ -79,8 +79,8 @@ check_bits(const int *s, enum k_dtype dtype, unsigned flags)
 static void
 row_bits(void)
 {
-	static const int S[][3] = {{0, 1, 1}, {0, 17, 5}, {0, 64, 192}, {0, 65, 33}, {0, 100, 201},
-		{0, 900, 20}};
+	static const int S[][3] = {
+		{0, 1, 1}, {0, 17, 5}, {0, 64, 192}, {0, 65, 33}, {0, 100, 201}, {0, 900, 20}};
 	for (size_t s = 0; s < sizeof S / sizeof *S; s++)
 		for (unsigned flags = 0; flags < 4; flags++)
 			check_bits(S[s], (s + flags) % 3, flags);

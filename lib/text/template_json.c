@@ -1,0 +1,154 @@
+#include "lib/text/template_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Templates as JSON, in both directions. */
+
+static const struct {
+	const char *name;
+	enum role role;
+} roles[] = {{"system", ROLE_SYSTEM}, {"user", ROLE_USER}, {"assistant", ROLE_ASSISTANT}};
+
+/* Absent or null leaves *out NULL. */
+static int
+read_text(struct template *p, const json_t *o, const char *key, const char **out, struct err *e)
+{
+	const json_t *v = json_object_get(o, key);
+	if (v && !json_is_string(v) && !json_is_null(v))
+		return err_set(e, ERR_CONFIG, "template: %s: not a string", key);
+	if (json_is_string(v))
+		*out = arena_strndup(&p->mem, json_string_value(v), json_string_length(v));
+	return 0;
+}
+
+static int
+read_flag(const json_t *o, const char *key, bool *out, struct err *e)
+{
+	const json_t *v = json_object_get(o, key);
+	if (v && !json_is_boolean(v))
+		return err_set(e, ERR_CONFIG, "template: %s: not true or false", key);
+	*out = json_is_true(v);
+	return 0;
+}
+
+static int
+check_keys(const json_t *o, const char *what, const char *const *known, struct err *e)
+{
+	const char *key;
+	json_t *v;
+	if (!json_is_object(o))
+		return err_set(e, ERR_CONFIG, "%s: not a JSON object", what);
+	json_object_foreach((json_t *)o, key, v)
+	{
+		int i = 0;
+		while (known[i] && strcmp(known[i], key) != 0)
+			i++;
+		if (known[i] == NULL)
+			return err_set(e, ERR_CONFIG, "%s: unknown member \"%.40s\"", what, key);
+	}
+	return 0;
+}
+
+static int
+read_turns(struct template *p, const json_t *v, struct err *e)
+{
+	static const char *const members[] = {"before", "after", NULL};
+	for (int i = 0; i < 3; i++) {
+		const json_t *o = json_object_get(v, roles[i].name);
+		struct template_turn *t = &p->turn[roles[i].role];
+		if (o == NULL)
+			continue;
+		if (check_keys(o, roles[i].name, members, e) < 0 ||
+			read_text(p, o, "before", &t->before, e) < 0 ||
+			read_text(p, o, "after", &t->after, e) < 0)
+			return err_prefix(e, "template");
+	}
+	return 0;
+}
+
+static int
+read_rest(struct template *p, const json_t *v, struct err *e)
+{
+	const json_t *stops = json_object_get(v, "stops");
+	const json_t *max = json_object_get(v, "max_tokens");
+	if (stops && (!json_is_array(stops) || json_array_size(stops) > TEMPLATE_MAX_STOPS))
+		return err_set(e, ERR_CONFIG, "template: stops: not a list of at most %d strings",
+			TEMPLATE_MAX_STOPS);
+	for (size_t i = 0; i < json_array_size(stops); i++) {
+		const json_t *s = json_array_get(stops, i);
+		if (!json_is_string(s) || json_string_length(s) == 0)
+			return err_set(e, ERR_CONFIG, "template: stops[%zu]: no text", i);
+		p->stops[i] = arena_strndup(&p->mem, json_string_value(s), json_string_length(s));
+	}
+	if (max && (!json_is_integer(max) || json_integer_value(max) < 0 ||
+			   json_integer_value(max) > 1 << 20))
+		return err_set(e, ERR_CONFIG, "template: max_tokens: not a number of tokens");
+	p->max_tokens = (int)json_integer_value(max);
+	return 0;
+}
+
+int
+template_from_json(struct template **out, const json_t *v, struct err *e)
+{
+	static const char *const members[] = {"name", "begin", "separator", "system", "user",
+		"assistant", "fold_system", "default_system", "trim", "generation",
+		"generation_once", "response_prefix", "eos", "stops", "max_tokens", NULL};
+	struct template *p = x_calloc(1, sizeof *p);
+	arena_init(&p->mem);
+	if (check_keys(v, "template", members, e) < 0 || read_text(p, v, "name", &p->name, e) < 0 ||
+		read_text(p, v, "begin", &p->begin, e) < 0 ||
+		read_text(p, v, "separator", &p->separator, e) < 0 || read_turns(p, v, e) < 0 ||
+		read_flag(v, "fold_system", &p->fold_system, e) < 0 ||
+		read_text(p, v, "default_system", &p->default_system, e) < 0 ||
+		read_flag(v, "trim", &p->trim, e) < 0 ||
+		read_text(p, v, "generation", &p->generation, e) < 0 ||
+		read_flag(v, "generation_once", &p->generation_once, e) < 0 ||
+		read_text(p, v, "response_prefix", &p->response_prefix, e) < 0 ||
+		read_text(p, v, "eos", &p->eos, e) < 0 || read_rest(p, v, e) < 0) {
+		template_free(p);
+		return -1;
+	}
+	if (p->name == NULL)
+		p->name = "custom";
+	*out = p;
+	return 0;
+}
+
+static void
+set_text(json_t *o, const char *key, const char *s)
+{
+	if (s)
+		json_object_set_new(o, key, json_string(s));
+}
+
+void
+template_describe(const struct template *p, struct buf *out)
+{
+	json_t *o = json_object(), *stops = json_array();
+	set_text(o, "name", p->name);
+	set_text(o, "begin", p->begin);
+	set_text(o, "separator", p->separator);
+	for (int i = 0; i < 3; i++) {
+		const struct template_turn *t = &p->turn[roles[i].role];
+		json_t *turn = json_object();
+		set_text(turn, "before", t->before);
+		set_text(turn, "after", t->after);
+		json_object_set_new(o, roles[i].name, turn);
+	}
+	json_object_set_new(o, "fold_system", json_boolean(p->fold_system));
+	set_text(o, "default_system", p->default_system);
+	json_object_set_new(o, "trim", json_boolean(p->trim));
+	set_text(o, "generation", p->generation);
+	json_object_set_new(o, "generation_once", json_boolean(p->generation_once));
+	set_text(o, "response_prefix", p->response_prefix);
+	set_text(o, "eos", p->eos);
+	for (int i = 0; p->stops[i]; i++)
+		json_array_append_new(stops, json_string(p->stops[i]));
+	json_object_set_new(o, "stops", stops);
+	json_object_set_new(o, "max_tokens", json_integer(p->max_tokens));
+	char *text = json_dumps(o, JSON_COMPACT);
+	buf_puts(out, text ? text : "{}");
+	free(text);
+	json_decref(o);
+}
