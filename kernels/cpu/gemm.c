@@ -50,9 +50,6 @@ TILE(part_generic, vec4, 4, 2)
 TILES(tiles_generic, part_generic, 4, 8, )
 #endif
 
-typedef void tiles_function(float *y, size_t ldy, const float *a, const float *b, int depth,
-	int rows, bool load);
-
 #ifdef CPU_X86_LEVELS
 typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
 TILE(part_v3, vec8, 6, 2)
@@ -75,24 +72,42 @@ tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int ro
 #define tiles_v4 tiles_generic
 #endif
 
+cpu_tile *
+cpu_tile_function(void)
+{
+	cpu_tile *const all[] = {tiles_generic, tiles_v3, tiles_v4};
+	return all[cpu_level()];
+}
+
 size_t
 cpu_packed_floats(int rows, int depth)
 {
 	return (size_t)(rows + CPU_TILE - 1) / CPU_TILE * CPU_TILE * depth;
 }
 
-CPU_CLONES static void
-pack_tile(float *restrict p, const float *restrict x, int rows, int depth)
+CPU_CLONES void
+cpu_pack_tile(float *restrict a, const float *restrict x, size_t ld, int rows, int depth)
 {
 	if (rows == CPU_TILE) {
 		for (int i = 0; i < depth; i++)
 			for (int r = 0; r < CPU_TILE; r++)
-				p[(size_t)i * CPU_TILE + r] = x[(size_t)r * depth + i];
+				a[(size_t)i * CPU_TILE + r] = x[r * ld + i];
 		return;
 	}
 	for (int i = 0; i < depth; i++)
 		for (int r = 0; r < CPU_TILE; r++)
-			p[(size_t)i * CPU_TILE + r] = r < rows ? x[(size_t)r * depth + i] : 0;
+			a[(size_t)i * CPU_TILE + r] = r < rows ? x[r * ld + i] : 0;
+}
+
+CPU_CLONES void
+cpu_pack_along(float *restrict b, int width, const float *restrict x, size_t ld, int rows, int cols)
+{
+	for (int r = 0; r < rows; r++) {
+		for (int i = 0; i < cols; i++)
+			b[(size_t)r * width + i] = x[r * ld + i];
+		for (int i = cols; i < width; i++)
+			b[(size_t)r * width + i] = 0;
+	}
 }
 
 void
@@ -100,7 +115,7 @@ cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth)
 {
 #pragma omp parallel for num_threads(k->threads) if ((int64_t)rows * depth > 20000)
 	for (int r = 0; r < rows; r += CPU_TILE)
-		pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth,
+		cpu_pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth, depth,
 			rows - r < CPU_TILE ? rows - r : CPU_TILE, depth);
 }
 
@@ -159,6 +174,20 @@ pack_panel(float *b, struct k_mat w, size_t first, int n, size_t ld, int at, int
 	}
 }
 
+void
+cpu_pack_across(float *b, const float *x, size_t ld, int rows, int depth)
+{
+	for (int r = 0; r < CPU_PANEL; r += 8) {
+		if (r + 8 <= rows) {
+			transpose8(b + r, x + r * ld, ld, depth);
+			continue;
+		}
+		for (int i = 0; i < depth; i++)
+			for (int j = r; j < r + 8; j++)
+				b[(size_t)i * CPU_PANEL + j] = j < rows ? x[j * ld + i] : 0;
+	}
+}
+
 size_t
 cpu_panel_scratch(void)
 {
@@ -167,7 +196,7 @@ cpu_panel_scratch(void)
 
 /* A tile that sticks out of y goes through a whole one. */
 static void
-edge_tile(tiles_function *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
+edge_tile(cpu_tile *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
 	int rows, int n, bool load)
 {
 	float whole[CPU_TILE * CPU_PANEL] = {0};
@@ -182,7 +211,7 @@ void
 cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w, size_t first,
 	int n, int depth, bool add, float *scratch)
 {
-	tiles_function *const all[] = {tiles_generic, tiles_v3, tiles_v4}, *tiles = all[cpu_level()];
+	cpu_tile *tiles = cpu_tile_function();
 	for (int i = 0; i < depth; i += DEPTH) {
 		int d = depth - i < DEPTH ? depth - i : DEPTH;
 		pack_panel(scratch, w, first, n, depth, i, d);

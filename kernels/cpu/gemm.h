@@ -14,6 +14,18 @@
  */
 enum { CPU_TILE = 12, CPU_PANEL = 32 };
 
+/* One tile: y[CPU_TILE,CPU_PANEL] (row stride ldy) = (or += when load) a[depth,CPU_TILE]^T
+ * b[depth,CPU_PANEL].  Rows behind the first `rows` may be left out. */
+typedef void cpu_tile(float *y, size_t ldy, const float *a, const float *b, int depth, int rows,
+	bool load);
+cpu_tile *cpu_tile_function(void);
+/* a[depth,CPU_TILE] = x[rows,depth]^T, padded with zeros; ld: the row stride of x. */
+void cpu_pack_tile(float *a, const float *x, size_t ld, int rows, int depth);
+/* b[depth,CPU_PANEL] = x[rows,depth]^T, padded with zeros. */
+void cpu_pack_across(float *b, const float *x, size_t ld, int rows, int depth);
+/* b[rows,width] = x[rows,cols], padded with zeros. */
+void cpu_pack_along(float *b, int width, const float *x, size_t ld, int rows, int cols);
+
 /* Floats that `rows` packed rows take. */
 size_t cpu_packed_floats(int rows, int depth);
 /* Packs the rows x[rows, depth] in parallel. */

@@ -98,6 +98,8 @@ sum16(const vec16 *v)
 			vec##N v[TILE_W]; \
 			UNROLL for (int c = 0; c < W; c++) \
 				load##N(&v[c], w + c * row + i * size, dtype); \
+			UNROLL for (int c = 0; c < W && t == 0; c++) \
+				__builtin_prefetch((const void *)((uintptr_t)w + (c + W) * row + i * size), 0, 2); \
 			UNROLL for (int r = 0; r < R; r++) \
 				UNROLL for (int c = 0; c < W; c++) \
 					s[r][c] += *(const vec##N *)(x + (size_t)r * j->I + i) * v[c]; \
