@@ -7,15 +7,15 @@ enum { LANES = 16 };
 
 /* Scratch of a work item: at most ATTN_ROWS rows. */
 struct work {
-	float *rows;	  /* [ATTN_ROWS,D] */
-	float *q;	  /* tiles [D,CPU_TILE] of the rows */
-	float *k;	  /* panels [D,CPU_PANEL] of the block's keys */
-	float *v;	  /* strips [ATTN_KEYS,CPU_PANEL] of the block's values */
-	float *s;	  /* [ATTN_ROWS,ATTN_KEYS] scores */
-	float *p;	  /* [ATTN_KEYS,CPU_TILE] probabilities of a tile */
-	float *o;	  /* [ATTN_ROWS,width] sums */
-	float *max;	  /* [ATTN_ROWS] */
-	double *sum;	  /* [ATTN_ROWS] */
+	float *rows; /* [ATTN_ROWS,D] */
+	float *q;    /* tiles [D,CPU_TILE] of the rows */
+	float *k;    /* panels [D,CPU_PANEL] of the block's keys */
+	float *v;    /* strips [ATTN_KEYS,CPU_PANEL] of the block's values */
+	float *s;    /* [ATTN_ROWS,ATTN_KEYS] scores */
+	float *p;    /* [ATTN_KEYS,CPU_TILE] probabilities of a tile */
+	float *o;    /* [ATTN_ROWS,width] sums */
+	float *max;  /* [ATTN_ROWS] */
+	double *sum; /* [ATTN_ROWS] */
 };
 
 static size_t
@@ -87,8 +87,8 @@ key_block(const struct attn *a, struct work *w, int g, int64_t row, int n, int f
 		float *s = w->s + (size_t)r * ATTN_KEYS, *o = w->o + (size_t)r * a->width;
 		int rows = attn_min(CPU_TILE, m - r);
 		for (int c = 0; c < n; c += CPU_PANEL)
-			tile(s + c, ATTN_KEYS, w->q + (size_t)r * a->D, w->k + (size_t)c * a->D, a->D,
-				rows, false);
+			tile(s + c, ATTN_KEYS, w->q + (size_t)r * a->D, w->k + (size_t)c * a->D,
+				a->D, rows, false);
 		for (int i = 0; i < rows; i++) {
 			int see = attn_min(n, before + (first + r + i) / a->share);
 			float f = row_softmax(s + (size_t)i * ATTN_KEYS, wide, see < 0 ? 0 : see,
@@ -141,7 +141,8 @@ cpu_attn_fwd(struct kernels *k, void *out, float *lse, struct k_heads q, struct 
 	struct k_heads value, const struct k_segment *segs, int n_segs, int H, int G, int D,
 	float scale)
 {
-	struct attn a = {q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale};
+	struct attn a = {
+		q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale};
 	struct work none;
 	size_t bytes = work_init(&none, &a, NULL);
 	int most = 0;

@@ -11,32 +11,30 @@ enum { DEPTH = 1024, STRIP = 64 };
 /* Register tiles: ROWS x (VECS vectors of TYPE), ROWS dividing CPU_TILE and the width dividing
  * CPU_PANEL; a is [depth][CPU_TILE], b is [depth][CPU_PANEL], y may hold the sum so far. */
 #define UNROLL _Pragma("GCC unroll 16")
-#define TILE(name, TYPE, ROWS, VECS) \
-	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a, \
-		const float *restrict b, int depth, bool load) \
-	{ \
-		enum { WIDTH = sizeof(TYPE) / sizeof(float) }; \
-		TYPE c[ROWS][VECS]; \
-		UNROLL for (int r = 0; r < ROWS; r++) \
-			UNROLL for (int v = 0; v < VECS; v++) \
-				c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
-		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL) \
-			UNROLL for (int r = 0; r < ROWS; r++) \
-				UNROLL for (int v = 0; v < VECS; v++) \
-					c[r][v] += a[r] * *(const TYPE *)(b + v * WIDTH); \
-		UNROLL for (int r = 0; r < ROWS; r++) \
-			UNROLL for (int v = 0; v < VECS; v++) \
-				*(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v]; \
+#define TILE(name, TYPE, ROWS, VECS)                                                           \
+	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a,                    \
+		const float *restrict b, int depth, bool load)                                 \
+	{                                                                                      \
+		enum { WIDTH = sizeof(TYPE) / sizeof(float) };                                 \
+		TYPE c[ROWS][VECS];                                                            \
+		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++)    \
+			c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
+		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL)                 \
+			UNROLL for (int r = 0; r < ROWS; r++)                                  \
+				UNROLL for (int v = 0; v < VECS; v++) c[r][v] +=               \
+				a[r] * *(const TYPE *)(b + v * WIDTH);                         \
+		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++) *  \
+			(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v];                           \
 	}
 
 /* A function on whole tiles of `rows` (rounded up to ROWS) x CPU_PANEL. */
-#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                                   \
-	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b,           \
-		int depth, int rows, bool load)                                                    \
-	{                                                                                          \
-		for (int r = 0; r < rows; r += ROWS)                                               \
-			for (int c = 0; c < CPU_PANEL; c += COLS)                                  \
-				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);             \
+#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                         \
+	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b, \
+		int depth, int rows, bool load)                                          \
+	{                                                                                \
+		for (int r = 0; r < rows; r += ROWS)                                     \
+			for (int c = 0; c < CPU_PANEL; c += COLS)                        \
+				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);   \
 	}
 
 typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
@@ -141,10 +139,10 @@ transpose8(float *restrict out, const float *restrict in, size_t ld, int n)
 					b[r + h], b[r + 2 + h], 2, 3, 10, 11, 6, 7, 14, 15);
 			}
 		for (int r = 0; r < 4; r++) {
-			*(vec8 *)(out + (size_t)(i + r) * CPU_PANEL) = __builtin_shufflevector(
-				a[r], a[r + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-			*(vec8 *)(out + (size_t)(i + r + 4) * CPU_PANEL) = __builtin_shufflevector(
-				a[r], a[r + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+			*(vec8 *)(out + (size_t)(i + r) * CPU_PANEL) =
+				__builtin_shufflevector(a[r], a[r + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+			*(vec8 *)(out + (size_t)(i + r + 4) * CPU_PANEL) =
+				__builtin_shufflevector(a[r], a[r + 4], 4, 5, 6, 7, 12, 13, 14, 15);
 		}
 	}
 	for (; i < n; i++)
