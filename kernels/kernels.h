@@ -20,8 +20,8 @@
  *   logprob_fwd and logits has bits that do not depend on the other rows, on their number or on the
  *   number of threads.
  * - Ops return nothing.  Errors are sticky and reported by sync().
- * - T = rows, C = hidden size, H = query heads, G = key/value heads, D = head size, F = feed-forward
- *   size, V = vocabulary, R = head rows, N = targets.
+ * - T = rows, C = hidden size, H = query heads, G = key/value heads, D = head size, F =
+ * feed-forward size, V = vocabulary, R = head rows, N = targets.
  */
 enum k_dtype { K_F32, K_BF16, K_F16 };
 
@@ -74,10 +74,10 @@ struct kernels {
 	void (*close)(struct kernels *k);
 
 	/* out[T,C] act = table[V,C] rows ids[T].  bwd: dtable[V,C] f32 += in row order. */
-	void (*embed_fwd)(struct kernels *k, void *out, struct k_mat table, const int32_t *ids, int T,
-		int C);
-	void (*embed_bwd)(struct kernels *k, float *dtable, const void *dout, const int32_t *ids, int T,
-		int C);
+	void (*embed_fwd)(
+		struct kernels *k, void *out, struct k_mat table, const int32_t *ids, int T, int C);
+	void (*embed_bwd)(struct kernels *k, float *dtable, const void *dout, const int32_t *ids,
+		int T, int C);
 
 	/* out[T,C] = gain * (x - mean) * rstd (+ bias); RMSNorm: no mean, no bias.
 	 * stats[T,2] f32: mean, rstd (may be NULL when no backward follows).
@@ -85,25 +85,27 @@ struct kernels {
 	void (*norm_fwd)(struct kernels *k, enum k_norm kind, void *out, const void *x,
 		struct k_mat gain, struct k_mat bias, float eps, float *stats, int T, int C);
 	void (*norm_bwd)(struct kernels *k, enum k_norm kind, void *dx, float *dgain, float *dbias,
-		const void *dout, const void *x, struct k_mat gain, const float *stats, int T, int C);
+		const void *dout, const void *x, struct k_mat gain, const float *stats, int T,
+		int C);
 
 	/* y[T,O] = x[T,I] W[O,I]^T + bias[O]; flags K_ADD, K_STREAM. */
-	void (*linear_fwd)(struct kernels *k, void *y, const void *x, struct k_mat w, struct k_mat bias,
-		int T, int I, int O, unsigned flags);
+	void (*linear_fwd)(struct kernels *k, void *y, const void *x, struct k_mat w,
+		struct k_mat bias, int T, int I, int O, unsigned flags);
 	/* dx[T,I] = dy[T,O] W[O,I]; flag K_ADD. */
-	void (*linear_bwd_x)(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T, int I,
-		int O, unsigned flags);
+	void (*linear_bwd_x)(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T,
+		int I, int O, unsigned flags);
 	/* dW[O,I] f32 += dy^T x; dbias[O] f32 += column sums of dy (NULL: none). */
-	void (*linear_bwd_w)(struct kernels *k, float *dw, float *dbias, const void *dy, const void *x,
-		int T, int I, int O);
+	void (*linear_bwd_w)(struct kernels *k, float *dw, float *dbias, const void *dy,
+		const void *x, int T, int I, int O);
 
 	/* y[n] += x[n], act. */
 	void (*add)(struct kernels *k, void *y, const void *x, size_t n);
-	/* Rotary embedding of the first 2*n_freq elements of each of n_heads heads, in place, the two
-	 * halves paired (i, i+n_freq) as Hugging Face stores them: angle = positions[t]*freq[i].
-	 * inverse: by -angle (the backward). scale multiplies cos and sin (1 but for some scalings). */
-	void (*rope)(struct kernels *k, struct k_heads x, const int32_t *positions, const float *freq,
-		int n_freq, int T, int n_heads, bool inverse);
+	/* Rotary embedding of the first 2*n_freq elements of each of n_heads heads, in place, the
+	 * two halves paired (i, i+n_freq) as Hugging Face stores them: angle =
+	 * positions[t]*freq[i]. inverse: by -angle (the backward). scale multiplies cos and sin (1
+	 * but for some scalings). */
+	void (*rope)(struct kernels *k, struct k_heads x, const int32_t *positions,
+		const float *freq, int n_freq, int T, int n_heads, bool inverse);
 
 	/* out[T,H,D] = softmax(scale q k^T) v over the segments; query head h uses kv head h/(H/G).
 	 * lse[T,H] f32: log-sum-exp of the scaled scores (NULL when no backward follows).
@@ -124,22 +126,27 @@ struct kernels {
 		const void *dout, const void *gate, const void *up, size_t n);
 
 	/* out[R,C] = x rows; put: out[rows[r]] = x[r] (KV cache); add: out[rows[r]] += x[r]. */
-	void (*rows_get)(struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
-	void (*rows_put)(struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
-	void (*rows_add)(struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
+	void (*rows_get)(
+		struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
+	void (*rows_put)(
+		struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
+	void (*rows_add)(
+		struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C);
 
-	/* Log-probabilities: logp[N] = logits[target_row[j]][target_id[j]] - lse[target_row[j]], with
-	 * logits[R,V] = h[R,C] W[V,C]^T never stored whole.  A row may have many targets (the first
-	 * tokens of n responses).  Targets are sorted by row. */
-	void (*logprob_fwd)(struct kernels *k, float *logp, float *lse, const void *h, struct k_mat w,
-		const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V);
-	/* dh[R,C] = , dW[V,C] f32 += (NULL: frozen) for coef[N] = dL/dlogp; logits are recomputed. */
+	/* Log-probabilities: logp[N] = logits[target_row[j]][target_id[j]] - lse[target_row[j]],
+	 * with logits[R,V] = h[R,C] W[V,C]^T never stored whole.  A row may have many targets (the
+	 * first tokens of n responses).  Targets are sorted by row. */
+	void (*logprob_fwd)(struct kernels *k, float *logp, float *lse, const void *h,
+		struct k_mat w, const int32_t *target_row, const int32_t *target_id, int N, int R,
+		int C, int V);
+	/* dh[R,C] = , dW[V,C] f32 += (NULL: frozen) for coef[N] = dL/dlogp; logits are recomputed.
+	 */
 	void (*logprob_bwd)(struct kernels *k, void *dh, float *dw, const void *h, struct k_mat w,
 		const float *lse, const int32_t *target_row, const int32_t *target_id,
 		const float *coef, int N, int R, int C, int V);
 	/* logits[R,V] f32 = h W^T; flag K_STREAM. */
-	void (*logits)(struct kernels *k, float *out, const void *h, struct k_mat w, int R, int C, int V,
-		unsigned flags);
+	void (*logits)(struct kernels *k, float *out, const void *h, struct k_mat w, int R, int C,
+		int V, unsigned flags);
 
 	/* Sum of squares of x[n] f32, accumulated in double, fixed order; returned to the host. */
 	double (*sumsq)(struct kernels *k, const float *x, size_t n);

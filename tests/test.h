@@ -15,39 +15,41 @@
 static int test_failed_checks, test_bad, test_count;
 static const char *test_skip_why;
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #x);                           \
-			test_failed_checks++;                                                      \
-		}                                                                                  \
+#define CHECK(x)                                                         \
+	do {                                                             \
+		if (!(x)) {                                              \
+			printf("# %s:%d: %s\n", __FILE__, __LINE__, #x); \
+			test_failed_checks++;                            \
+		}                                                        \
 	} while (0)
 
 /* |a - b| <= tol * max(1, |b|) */
-#define CHECK_NEAR(a, b, tol)                                                                      \
-	do {                                                                                       \
-		double check_a = (a), check_b = (b), check_s = fabs(check_b) > 1 ? fabs(check_b) : 1; \
-		if (!(fabs(check_a - check_b) <= (tol)*check_s)) {                                 \
-			printf("# %s:%d: %s = %.17g, not %s = %.17g within %g\n", __FILE__, __LINE__, \
-				#a, check_a, #b, check_b, (double)(tol));                          \
-			test_failed_checks++;                                                      \
-		}                                                                                  \
+#define CHECK_NEAR(a, b, tol)                                                               \
+	do {                                                                                \
+		double check_a = (a), check_b = (b),                                        \
+		       check_s = fabs(check_b) > 1 ? fabs(check_b) : 1;                     \
+		if (!(fabs(check_a - check_b) <= (tol)*check_s)) {                          \
+			printf("# %s:%d: %s = %.17g, not %s = %.17g within %g\n", __FILE__, \
+				__LINE__, #a, check_a, #b, check_b, (double)(tol));         \
+			test_failed_checks++;                                               \
+		}                                                                           \
 	} while (0)
 
-#define CHECK_STR(a, b)                                                                            \
-	do {                                                                                       \
-		const char *check_a = (a), *check_b = (b);                                         \
-		if (strcmp(check_a, check_b) != 0) {                                               \
-			printf("# %s:%d: \"%s\" is not \"%s\"\n", __FILE__, __LINE__, check_a, check_b); \
-			test_failed_checks++;                                                      \
-		}                                                                                  \
+#define CHECK_STR(a, b)                                                                        \
+	do {                                                                                   \
+		const char *check_a = (a), *check_b = (b);                                     \
+		if (strcmp(check_a, check_b) != 0) {                                           \
+			printf("# %s:%d: \"%s\" is not \"%s\"\n", __FILE__, __LINE__, check_a, \
+				check_b);                                                      \
+			test_failed_checks++;                                                  \
+		}                                                                              \
 	} while (0)
 
 /* Leaves the test and reports it as skipped. */
-#define SKIP(why)                                                                                  \
-	do {                                                                                       \
-		test_skip_why = (why);                                                             \
-		return;                                                                            \
+#define SKIP(why)                      \
+	do {                           \
+		test_skip_why = (why); \
+		return;                \
 	} while (0)
 
 static void

@@ -23,8 +23,8 @@ standard_options(struct cli *c, struct cli_option t[N_STANDARD + 1])
 {
 	static bool dummy;
 	memset(t, 0, (N_STANDARD + 1) * sizeof *t);
-	t[0] = (struct cli_option){"seed", 0, CLI_UINT, &c->seed, "N", "seed of all randomness",
-		NULL, 0, 0, NULL};
+	t[0] = (struct cli_option){
+		"seed", 0, CLI_UINT, &c->seed, "N", "seed of all randomness", NULL, 0, 0, NULL};
 	t[1] = (struct cli_option){"threads", 0, CLI_INT, &c->threads, "N",
 		"threads to compute with; 0: all cores", NULL, 0, 4096, NULL};
 	t[2] = (struct cli_option){"device", 0, CLI_TEXT, &c->device, "DEVICE",
@@ -37,8 +37,8 @@ standard_options(struct cli *c, struct cli_option t[N_STANDARD + 1])
 		"no progress and no notes on stderr", NULL, 0, 0, NULL};
 	t[6] = (struct cli_option){"version", 0, CLI_FLAG, &dummy, NULL,
 		"print version and build facts, and exit", NULL, 0, 0, NULL};
-	t[7] = (struct cli_option){"help", 'h', CLI_FLAG, &dummy, NULL, "print this help, and exit",
-		NULL, 0, 0, NULL};
+	t[7] = (struct cli_option){
+		"help", 'h', CLI_FLAG, &dummy, NULL, "print this help, and exit", NULL, 0, 0, NULL};
 }
 
 static void
@@ -104,7 +104,8 @@ usage(const struct cli *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vmessage(c, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "%s: try '%s --help'\n", c->name, c->name);
+	fprintf(stderr, "%s: try '%s%s%s --help'\n", c->name, c->name, c->command ? " " : "",
+		c->command ? c->command : "");
 	exit(ERR_USAGE);
 }
 
@@ -176,7 +177,9 @@ help_table(const struct cli_option *t, struct buf *b)
 			buf_printf(&left, "      --%s", t->name);
 		if (t->kind != CLI_FLAG)
 			buf_printf(&left, " %s",
-				t->kind == CLI_CHOICE ? t->choices : t->metavar ? t->metavar : "X");
+				t->kind == CLI_CHOICE ? t->choices
+				: t->metavar          ? t->metavar
+						      : "X");
 		buf_printf(b, left.len < 30 ? "%-31s" : "%s\n                               ",
 			left.data);
 		buf_puts(b, t->help);
@@ -196,8 +199,8 @@ static void
 help(struct cli *c, const struct cli_option *std)
 {
 	struct buf b = BUF_INIT;
-	buf_printf(&b, "usage: %s [OPTION...]%s%s\n%s.\n\n", c->name, *c->operands ? " " : "",
-		c->operands, c->summary);
+	buf_printf(&b, "usage: %s%s%s [OPTION...]%s%s\n%s.\n\n", c->name, c->command ? " " : "",
+		c->command ? c->command : "", *c->operands ? " " : "", c->operands, c->summary);
 	help_table(c->options, &b);
 	buf_putc(&b, '\n');
 	help_table(std, &b);
@@ -241,8 +244,8 @@ set_number(const struct cli *c, const struct cli_option *o, const char *v)
 	char *end;
 	bool limited = o->max > o->min;
 	/* strto* would take leading blanks, hexadecimals and inf; a user did not mean those. */
-	bool ok = *v && strspn(v, o->kind == CLI_REAL ? "+-0123456789.eE" : "+-0123456789") ==
-		strlen(v);
+	bool ok = *v &&
+		  strspn(v, o->kind == CLI_REAL ? "+-0123456789.eE" : "+-0123456789") == strlen(v);
 	errno = 0;
 	double d = 0;
 	if (o->kind == CLI_REAL) {

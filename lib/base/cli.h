@@ -34,31 +34,32 @@ struct cli_list {
 
 struct cli_option {
 	const char *name; /* without dashes; NULL ends the table */
-	char letter;	  /* 0: none */
+	char letter;      /* 0: none */
 	enum cli_kind kind;
 	void *value; /* where it goes; what is there before parsing is the default */
 	const char *metavar;
 	const char *help;    /* one line, no final stop */
 	const char *choices; /* "a|b|c", CLI_CHOICE only */
 	double min, max;     /* inclusive; both 0: no limit */
-	bool *given;	     /* set true when the option appears; may be NULL */
+	bool *given;         /* set true when the option appears; may be NULL */
 };
 
 struct cli {
-	const char *name;		  /* "pro-import" */
-	const char *summary;		  /* one line for --help */
-	const char *operands;		  /* "[FILE...]" or "" */
+	const char *name;                 /* "pro-import" */
+	const char *command;              /* "init" of "pro-model init"; NULL: none */
+	const char *summary;              /* one line for --help */
+	const char *operands;             /* "[FILE...]" or "" */
 	const struct cli_option *options; /* the program's own table */
-	int max_operands;		  /* -1: any number */
+	int max_operands;                 /* -1: any number */
 
 	/* The options every program has, filled by cli_parse: */
 	bool quiet;
-	uint64_t seed;	      /* default 42, as in the paper's code */
-	int64_t threads;      /* 0: all cores of the affinity mask */
-	const char *device;   /* auto | cpu (| cuda[:n] later) */
-	int64_t expect;	      /* -1: not asked for */
-	const char *rejects;  /* NULL: none */
-	const char **files;   /* operands; n_files 0 means stdin */
+	uint64_t seed;       /* default 42, as in the paper's code */
+	int64_t threads;     /* 0: all cores of the affinity mask */
+	const char *device;  /* auto | cpu (| cuda[:n] later) */
+	int64_t expect;      /* -1: not asked for */
+	const char *rejects; /* NULL: none */
+	const char **files;  /* operands; n_files 0 means stdin */
 	int n_files;
 };
 

@@ -95,8 +95,7 @@ dir_make(const char *path, struct err *e)
 	}
 	int rc = 0;
 	struct stat st;
-	if (mkdir(p, 0777) < 0 &&
-		(errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
+	if (mkdir(p, 0777) < 0 && (errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
 		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 	free(p);
 	return rc;
@@ -217,14 +216,24 @@ out_abort(struct out *o)
 int
 dir_replace(const char *tmp, const char *to, struct err *e)
 {
+	if (!file_exists(to)) {
+		if (rename(tmp, to) < 0 || sync_parent(to) < 0)
+			return err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
+		return 0;
+	}
+	/* Exchanged in one step, so that a crash leaves one or the other under the name; where the
+	 * file system cannot, moved aside first. */
+	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, to, RENAME_EXCHANGE) == 0) {
+		if (sync_parent(to) < 0)
+			return err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
+		return dir_remove(tmp, e);
+	}
 	struct buf old = BUF_INIT;
 	buf_printf(&old, "%s.old%ld", to, (long)getpid());
-	int rc = 0, had = file_exists(to);
-	if (had && rename(to, old.data) < 0)
+	int rc = 0;
+	if (rename(to, old.data) < 0 || rename(tmp, to) < 0 || sync_parent(to) < 0)
 		rc = err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
-	else if (rename(tmp, to) < 0 || sync_parent(to) < 0)
-		rc = err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
-	else if (had)
+	else
 		rc = dir_remove(old.data, e);
 	buf_free(&old);
 	return rc;

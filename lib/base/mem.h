@@ -40,9 +40,9 @@ struct buf {
 	size_t len, cap;
 };
 
-#define BUF_INIT                                                                                   \
-	{                                                                                          \
-		NULL, 0, 0                                                                         \
+#define BUF_INIT           \
+	{                  \
+		NULL, 0, 0 \
 	}
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);

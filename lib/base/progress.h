@@ -15,8 +15,8 @@ struct progress {
 	double start, drawn;
 };
 
-void progress_init(struct progress *p, const char *name, const char *unit, int64_t total,
-	bool quiet);
+void progress_init(
+	struct progress *p, const char *name, const char *unit, int64_t total, bool quiet);
 void progress_set(struct progress *p, int64_t done);
 /* Clears the line. */
 void progress_end(struct progress *p);

@@ -9,9 +9,9 @@
  * A batch is rows of token ids with their positions, cut into segments (see k_segment); there is no
  * padding.  A record [prompt | y1 | ... | yn] is one segment for the prompt and one for each
  * response with the prompt as its prefix; positions of every response start at the prompt's length.
- * head_rows are the rows whose final hidden state is used: for log-probabilities the row before each
- * target (the last prompt row predicts the first token of all n responses), for scores the last row
- * of each segment.
+ * head_rows are the rows whose final hidden state is used: for log-probabilities the row before
+ * each target (the last prompt row predicts the first token of all n responses), for scores the
+ * last row of each segment.
  */
 struct batch {
 	int n_rows;
@@ -23,8 +23,8 @@ struct batch {
 	int n_targets;
 	int32_t *target_row; /* [n_targets] index into head_rows, ascending */
 	int32_t *target_id;  /* [n_targets] */
-	int32_t *slots;	     /* [n_rows] cache slots, or NULL without a cache */
-	bool stream;	     /* decoding: few rows (K_STREAM) */
+	int32_t *slots;      /* [n_rows] cache slots, or NULL without a cache */
+	bool stream;         /* decoding: few rows (K_STREAM) */
 };
 
 /* Building batches: batch_reset, then add; memory grows and is kept. */
@@ -56,15 +56,15 @@ const struct batch *batch_finish(struct batch_builder *b);
 
 struct decoder_limits {
 	int max_rows, max_segs, max_head, max_targets;
-	bool train;	 /* keeps what the backward needs */
+	bool train;      /* keeps what the backward needs */
 	int cache_slots; /* > 0: a key/value cache of that many rows in every layer */
 };
 
 /* All activations, reserved up front. */
 struct decoder;
 
-int decoder_open(struct decoder **d, struct model *m, const struct decoder_limits *l,
-	struct err *e);
+int decoder_open(
+	struct decoder **d, struct model *m, const struct decoder_limits *l, struct err *e);
 void decoder_close(struct decoder *d);
 /* Bytes that decoder_open would reserve. */
 size_t decoder_bytes(const struct model_config *c, const struct decoder_limits *l);
@@ -72,7 +72,8 @@ size_t decoder_bytes(const struct model_config *c, const struct decoder_limits *
  * cache only). */
 int decoder_fit(struct decoder *d, const struct batch *b, struct err *e);
 
-/* Runs the trunk and the final norm; keeps the head rows.  ERR_DATA for ids outside the vocabulary. */
+/* Runs the trunk and the final norm; keeps the head rows.  ERR_DATA for ids outside the vocabulary.
+ */
 int decoder_forward(struct decoder *d, const struct batch *b, struct err *e);
 /* After forward: logp[n_targets] to the host. */
 int decoder_logprobs(struct decoder *d, float *logp, struct err *e);

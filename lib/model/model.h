@@ -19,13 +19,14 @@ struct param {
 	size_t offset; /* in floats, into block and grad */
 	size_t n;
 	struct k_mat mat; /* where the weights are */
-	float *grad;	  /* NULL unless training */
+	float *grad;      /* NULL unless training */
+	bool owned;       /* mat.data is from k->alloc and not part of block */
 };
 
-/* Indices into params; -1 where the architecture has none. */
+/* Indices into params; -1 where the architecture has none.  A plain MLP has no gate. */
 struct layer_params {
 	int attn_norm, attn_norm_bias, q, q_bias, k, k_bias, v, v_bias, qkv, qkv_bias, o, o_bias;
-	int mlp_norm, mlp_norm_bias, gate, up, up_bias, down, down_bias;
+	int mlp_norm, mlp_norm_bias, gate, gate_bias, up, up_bias, down, down_bias;
 };
 
 struct model {
@@ -33,13 +34,15 @@ struct model {
 	struct kernels *k;
 	struct param *params;
 	int n_params;
-	int embed, final_norm, final_norm_bias, head, head_bias;
+	int embed, final_norm, final_norm_bias;
+	int head, head_bias; /* head of an LM with a tied head: embed */
 	struct layer_params *layers;
 	float *block, *grad; /* [block_n]; NULL unless training */
 	size_t block_n;
-	float *freq; /* [rotary_dim/2], device */
-	struct weights *weights; /* kept open while mapped */
-	char hash[65];		 /* SHA-256 of config.json's and the tensors' bytes; "" until asked */
+	float *freq;             /* [rotary_dim/2], device */
+	struct buf config_text;  /* config.json as it was read, or written by model_create */
+	struct weights *weights; /* of the folder it was opened from; NULL after model_create */
+	char hash[65]; /* SHA-256 of config.json's and the tensors' bytes; "" until asked */
 };
 
 enum model_use { MODEL_INFER, MODEL_TRAIN };
@@ -47,7 +50,7 @@ enum model_use { MODEL_INFER, MODEL_TRAIN };
 struct model_open_options {
 	enum model_use use;
 	enum model_head head;
-	bool init_head;	      /* a missing reward head is initialised by seed (rm training only) */
+	bool init_head; /* a missing reward head is initialised by seed (rm training only) */
 	uint64_t seed;
 };
 
@@ -62,13 +65,31 @@ int model_open(struct model **m, const char *dir, struct kernels *k,
 int model_create(struct model **m, const struct model_config *c, struct kernels *k, uint64_t seed,
 	struct err *e);
 void model_close(struct model *m);
-/* Short hash for provenance; computed once (reads all weights). */
+/* Hash of what was opened (or created), for provenance; training does not change it.  Computed at
+ * the first call, which reads all weights. */
 const char *model_hash(struct model *m);
+
+/* The parameter at an index of the table as kernels take it; {NULL} and NULL for index -1. */
+static inline struct k_mat
+model_mat(const struct model *m, int i)
+{
+	return i < 0 ? (struct k_mat){NULL, K_F32} : m->params[i].mat;
+}
+static inline float *
+model_grad(const struct model *m, int i)
+{
+	return i < 0 ? NULL : m->params[i].grad;
+}
+/* Weights [from, from+n) of a parameter, as float, to the host. */
+void model_read(const struct model *m, const struct param *p, size_t from, size_t n, float *out);
+/* Fills params, layers, the indices and block_n from the config: names, shapes and offsets. */
+void model_table(struct model *m);
 
 /*
  * Writes model.safetensors with config.json to directory dir (which exists), in dtype.  source_dir
  * (may be NULL) gives the tokenizer files and generation_config.json, copied, and config.json,
- * whose architectures, num_labels and torch_dtype are set to what was written.
+ * whose architectures, num_labels and torch_dtype are set to what was written.  Every file appears
+ * whole or not at all; for all or none, save to a new directory and dir_replace it.
  */
 int model_save(const struct model *m, const char *dir, const char *source_dir, enum k_dtype dtype,
 	struct err *e);

@@ -20,21 +20,34 @@ struct filter {
 	int64_t n_in, n_out, n_rejected, n_cut;
 };
 
-/* rejects_path NULL: none.  The file is created at once (ERR_CANTCREAT). */
+/* rejects_path NULL: none.  The file is created at once (ERR_CANTCREAT).  files and rejects_path
+ * must outlive the filter. */
 int filter_open(struct filter *f, const char *const *files, int n_files, FILE *out,
 	const char *rejects_path, struct err *e);
 /* 1 and a record, 0 at the end, -1 with "file:line: what" (ERR_DATA, ERR_IO ...).  Empty lines are
  * skipped.  r is a zeroed or used record. */
 int filter_next(struct filter *f, struct record *r, struct err *e);
+/* The next line as any JSON value, counted (pro-import's foreign records); *v is the caller's. */
+int filter_next_json(struct filter *f, json_t **v, struct err *e);
 /* Writes a record to out; flushes when flush (generation: a record is safe once it is done). */
 int filter_emit(struct filter *f, const struct record *r, bool flush, struct err *e);
-/* Counts one record as rejected and writes {"file","line","id","reason"[,"record"]} to rejects. */
+/* The same for bytes that are a record already (another format, a kept one): counts one out. */
+int filter_emit_bytes(struct filter *f, const char *p, size_t n, bool flush, struct err *e);
+/* Counts one record as rejected and writes {"file","line","id","reason"[,"record"]} to rejects.
+ * file and line are those last read. */
 int filter_reject(struct filter *f, const struct record *r, const char *reason, struct err *e);
+/* The same for any JSON value (NULL: none) that was read earlier.  id NULL: none. */
+int filter_reject_json(struct filter *f, const char *file, int64_t line, const char *id,
+	const char *reason, const json_t *v, struct err *e);
 /* As filter_reject for a record that goes on, changed (a cut): counted in n_cut, listed. */
 int filter_note_cut(struct filter *f, const struct record *r, const char *what, struct err *e);
+/* "%s:%lld: " of the line last read before the message of e; returns -1. */
+int filter_where(const struct filter *f, struct err *e);
 /* After the last record: checks --expect (-1: none), flushes and checks both files.  ERR_DATA
  * when the count is another one.  The caller prints the counts. */
 int filter_finish(struct filter *f, int64_t expect, struct err *e);
+/* "12 records read, 10 written, 2 rejected[, 3 cut]" into out. */
+void filter_summary(const struct filter *f, struct buf *out);
 /* Frees; safe at any time. */
 void filter_close(struct filter *f);
 

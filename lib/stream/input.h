@@ -21,13 +21,18 @@ struct input *input_open(const char *const *files, int n);
  * newline counts.  EINTR after a caught signal returns -1 with ERR_TEMPFAIL.
  */
 int input_line(struct input *in, const char **line, size_t *n, struct err *e);
-/* Reads exactly n bytes across buffers: 1, 0 at a clean end before the first byte, -1 (short: ERR_DATA). */
+/* Reads exactly n bytes across buffers: 1, 0 at a clean end before the first byte, -1 (short:
+ * ERR_DATA). */
 int input_bytes(struct input *in, void *p, size_t n, struct err *e);
-/* Looks at up to n bytes without taking them; fewer only at the end.  -1 on error, else the count. */
+/* Looks at up to n bytes without taking them; fewer only at the end.  -1 on error, else the count.
+ */
 int64_t input_peek(struct input *in, const char **p, size_t n, struct err *e);
-/* Where we are, for messages: the file's name ("stdin" for standard input) and the line last read. */
+/* Where we are, for messages: the file's name ("stdin" for standard input) and the line last read.
+ */
 const char *input_file(const struct input *in);
 int64_t input_lineno(const struct input *in);
+/* Lines read so far of all files together. */
+int64_t input_lines(const struct input *in);
 void input_close(struct input *in);
 
 #endif

@@ -1,0 +1,223 @@
+/* pro-augment: appends responses to records, sampled from a model or joined from a file. */
+#include <string.h>
+
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+#include "lib/gen/augment.h"
+#include "lib/gen/score_stream.h"
+
+static struct {
+	const char *model, *from, *source, *template, *resume;
+	int64_t n, max_tokens, max_length, max_prompt_length, top_k, batch;
+	bool greedy, n_given, tokens_given, temperature_given;
+	double temperature, top_p;
+	struct cli_list stops;
+	int on_overlong;
+} opt = {.n = 1, .temperature = 1, .top_p = 1, .batch = 16};
+
+static const struct cli_option options[] = {
+	{"model", 0, CLI_TEXT, &opt.model, "DIR", "sample responses from this model folder", NULL,
+		0, 0, NULL},
+	{"from", 0, CLI_TEXT, &opt.from, "FILE",
+		"take the responses of the record of the same id in FILE", NULL, 0, 0, NULL},
+	{"number", 'n', CLI_INT, &opt.n, "K",
+		"responses to append to each record; with --from: all", NULL, 1, 10000,
+		&opt.n_given},
+	{"source", 0, CLI_TEXT, &opt.source, "LABEL",
+		"label of the responses; default: the folder's name", NULL, 0, 0, NULL},
+	{"greedy", 0, CLI_FLAG, &opt.greedy, NULL, "take the most probable token", NULL, 0, 0,
+		NULL},
+	{"temperature", 0, CLI_REAL, &opt.temperature, "T", "divide logits by T; 0 is --greedy",
+		NULL, 0, 1e6, NULL},
+	{"top-p", 0, CLI_REAL, &opt.top_p, "P", "sample from the smallest set of this probability",
+		NULL, 0, 1, NULL},
+	{"top-k", 0, CLI_INT, &opt.top_k, "K", "sample from the K most probable tokens; 0: all",
+		NULL, 0, 1e9, NULL},
+	{"max-tokens", 0, CLI_INT, &opt.max_tokens, "N",
+		"new tokens at most; 0: the template's limit, else 128", NULL, 0, 1e6, NULL},
+	{"stop", 0, CLI_LIST, &opt.stops, "TEXT", "end a response before TEXT; may be repeated",
+		NULL, 0, 0, NULL},
+	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
+		NULL, 0, 0, NULL},
+	{"batch", 0, CLI_INT, &opt.batch, "B", "sequences computed at once", NULL, 1, 4096, NULL},
+	{"max-length", 0, CLI_INT, &opt.max_length, "N",
+		"tokens of prompt and response; 0: 512, or the model's limit", NULL, 0, 1e7, NULL},
+	{"max-prompt-length", 0, CLI_INT, &opt.max_prompt_length, "N",
+		"tokens of the prompt; 0: 384, or 3/4 of --max-length", NULL, 0, 1e7, NULL},
+	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL, "what to do with a longer prompt",
+		"truncate|drop|error", 0, 0, NULL},
+	{"resume", 0, CLI_TEXT, &opt.resume, "FILE",
+		"go on writing FILE, which an interrupted run left", NULL, 0, 0, NULL},
+	{0},
+};
+
+static struct cli cli = {.name = "pro-augment",
+	.summary = "Appends responses to each record: samples of a model, or those of another file",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1};
+
+static struct progress progress;
+static double started;
+
+static void
+tick(void *filter)
+{
+	progress_set(&progress, ((struct filter *)filter)->n_out);
+}
+
+static void
+check_usage(void)
+{
+	struct err e = {ERR_USAGE, ""};
+	if ((opt.model == NULL) == (opt.from == NULL))
+		err_set(&e, ERR_USAGE, "give one of --model and --from");
+	else if (opt.from && opt.resume)
+		err_set(&e, ERR_USAGE, "--resume is for --model; --from is done in no time");
+	else if (opt.from && strcmp(opt.from, "-") == 0 && cli.n_files == 0)
+		err_set(&e, ERR_USAGE, "--from - leaves no standard input for the records");
+	else if (opt.top_p == 0)
+		err_set(&e, ERR_USAGE, "--top-p must be above 0");
+	else
+		return;
+	cli_die(&cli, &e);
+}
+
+/* What is said at the end; the records' counts come from the filter. */
+static void
+report(const struct augment *a, const struct filter *f, const struct generator *g)
+{
+	struct buf b = BUF_INIT;
+	filter_summary(f, &b);
+	buf_printf(&b, "; %lld responses added", (long long)a->n_responses);
+	if (g) {
+		double s = clock_seconds() - started;
+		buf_printf(&b, ", %lld at the length limit, %lld tokens, %.0f tokens/s",
+			(long long)a->n_length, (long long)g->n_tokens,
+			s > 0 ? (double)g->n_tokens / s : 0.0);
+	}
+	if (a->resume)
+		buf_printf(&b, "; %lld records were there", (long long)a->resume->n_done);
+	cli_info(&cli, "%s", b.data);
+	buf_free(&b);
+	if (a->join && a->n_missing + a->n_short > 0)
+		cli_warn(&cli, "%lld records have no partner in %s, %lld too few responses there",
+			(long long)a->n_missing, opt.from, (long long)a->n_short);
+	if (a->join && join_unused(a->join) > 0)
+		cli_info(&cli, "%lld records of %s were not asked for",
+			(long long)join_unused(a->join), opt.from);
+	if (a->resume && a->resume->n_done == f->n_out && f->n_out > 0)
+		cli_info(&cli, "%s was complete: nothing to do", opt.resume);
+}
+
+static int
+run(struct augment *a, struct filter *f, struct err *e)
+{
+	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet);
+	started = clock_seconds();
+	int rc = augment_run(a, e);
+	progress_end(&progress);
+	report(a, f, a->generator);
+	if (rc == 0)
+		rc = filter_finish(f, cli.expect, e);
+	if (rc == 0 && a->join && f->n_in > 0 && a->n_missing == f->n_in)
+		rc = err_set(e, ERR_DATA, "no id of the input is in %s", opt.from);
+	if (rc < 0 && e->code == ERR_TEMPFAIL && a->resume)
+		err_set(e, ERR_TEMPFAIL,
+			"interrupted; %lld records are in %s, the same command goes on",
+			(long long)f->n_out, opt.resume);
+	return rc;
+}
+
+static int
+run_model(struct augment *a, struct filter *f, struct err *e)
+{
+	struct sampling s = {opt.greedy, opt.temperature, opt.top_p, (int)opt.top_k};
+	struct model_open_options o = {.use = MODEL_INFER, .head = HEAD_LM};
+	struct kernels *k = kernels_cpu_open((int)cli.threads);
+	struct tokenizer *t = NULL;
+	struct template *p = NULL;
+	struct model *m = NULL;
+	struct generator g = {.model = NULL};
+	struct resume resume = {.path = NULL};
+	struct buf label = BUF_INIT;
+	const char *how;
+	const char **stops = x_calloc((size_t)opt.stops.n + 1, sizeof *stops);
+	for (int i = 0; i < opt.stops.n; i++)
+		stops[i] = opt.stops.v[i];
+	int rc = k == NULL ? err_set(e, ERR_SOFTWARE, "out of memory") : 0;
+	if (rc == 0)
+		rc = tokenizer_load(&t, opt.model, e);
+	if (rc == 0)
+		rc = template_select(&p, opt.template, opt.model, t, &how, e);
+	if (rc == 0)
+		rc = model_open(&m, opt.model, k, &o, e);
+	if (rc == 0)
+		rc = generator_open(&g, m, t, p, &s, (int)opt.max_tokens, (int)opt.max_length,
+			(int)opt.max_prompt_length, stops, (int)opt.batch, e);
+	if (rc == 0 && opt.resume) {
+		a->resume = &resume;
+		rc = resume_open(&resume, opt.resume, e);
+	}
+	if (rc == 0) {
+		const char *name = model_label(&label, opt.model);
+		cli_info(&cli, "%s: template %s (%s), %d new tokens within %d, prompts within %d",
+			name, template_name(p), how, g.max_tokens, g.max_length,
+			g.max_prompt_length);
+		if (a->resume && resume.n_torn > 0)
+			cli_info(&cli, "%s: dropped %lld bytes of a torn last line", opt.resume,
+				(long long)resume.n_torn);
+		a->generator = &g;
+		a->source = opt.source ? opt.source : name;
+		a->generated = augment_provenance(&g, name, cli.seed, stops);
+		rc = run(a, f, e);
+		json_decref(a->generated);
+	}
+	resume_close(&resume);
+	generator_close(&g);
+	model_close(m);
+	template_free(p);
+	tokenizer_free(t);
+	if (k)
+		k->close(k);
+	buf_free(&label);
+	free(stops);
+	return rc;
+}
+
+static int
+run_join(struct augment *a, struct filter *f, struct err *e)
+{
+	a->n = opt.n_given ? a->n : 0;
+	a->source = opt.source;
+	int rc = join_open(&a->join, opt.from, e);
+	if (rc == 0)
+		rc = run(a, f, e);
+	join_close(a->join);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = {0};
+	struct filter f = {0};
+	cli_parse(&cli, argc, argv);
+	check_usage();
+	cli_catch_signals();
+	struct augment a = {.filter = &f,
+		.n = (int)opt.n,
+		.seed = cli.seed,
+		.on_overlong = (enum on_overlong)opt.on_overlong,
+		.stop = cli_interrupted,
+		.tick = tick,
+		.ctx = &f};
+	int rc = filter_open(
+		&f, cli.files, cli.n_files, opt.resume ? NULL : stdout, cli.rejects, &e);
+	if (rc == 0)
+		rc = opt.from ? run_join(&a, &f, &e) : run_model(&a, &f, &e);
+	filter_close(&f);
+	if (rc < 0)
+		cli_die(&cli, &e);
+	return cli_close_stdout(&cli);
+}

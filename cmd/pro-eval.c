@@ -1,0 +1,178 @@
+/* pro-eval: BLEU and reward of systems against a reference, as a table or JSON. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+#include "lib/eval/report.h"
+#include "lib/stream/filter.h"
+
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
+
+static struct {
+	struct cli_list hypotheses, fields;
+	const char *reference, *bleu, *reward_field, *by;
+	bool bleu_given;
+	int format;
+} opt = {.bleu = "char"};
+
+static const struct cli_option options[] = {
+	{"hypothesis", 0, CLI_LIST, &opt.hypotheses, "LABEL",
+		"evaluate the responses whose source is LABEL; repeatable, a row each", NULL, 0, 0,
+		NULL},
+	{"reference", 0, CLI_TEXT, &opt.reference, "LABEL",
+		"compare with the response whose source is LABEL", NULL, 0, 0, NULL},
+	{"bleu", 0, CLI_TEXT, &opt.bleu, "LIST", "which BLEUs, of char and sacrebleu, by commas",
+		NULL, 0, 0, &opt.bleu_given},
+	{"reward-field", 0, CLI_TEXT, &opt.reward_field, "NAME",
+		"Reward from this number of the responses", NULL, 0, 0, NULL},
+	{"field", 0, CLI_LIST, &opt.fields, "NAME",
+		"plain mean of this number, with its 95 % interval; repeatable", NULL, 0, 0, NULL},
+	{"by", 0, CLI_TEXT, &opt.by, "NAME", "also per value of this member of the records: subset",
+		NULL, 0, 0, NULL},
+	{"format", 0, CLI_CHOICE, &opt.format, NULL, "how to print", "table|json|csv", 0, 0, NULL},
+	{0},
+};
+
+static struct cli cli = {
+	.name = "pro-eval",
+	.summary = "Print BLEU and reward of systems, as a table, JSON or CSV",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1,
+};
+
+static void
+die_usage(const char *what)
+{
+	struct err e;
+	err_set(&e, ERR_USAGE, "%s", what);
+	cli_die(&cli, &e);
+}
+
+static void
+read_bleu_list(struct eval_params *p)
+{
+	char *list = x_strdup(opt.bleu), *save;
+	for (char *s = strtok_r(list, ",", &save); s; s = strtok_r(NULL, ",", &save)) {
+		if (strcmp(s, "char") == 0)
+			p->char_bleu = true;
+		else if (strcmp(s, "sacrebleu") == 0)
+			p->sacrebleu = true;
+		else
+			die_usage("--bleu: names are char and sacrebleu");
+	}
+	free(list);
+	if (!p->char_bleu && !p->sacrebleu)
+		die_usage("--bleu: names no BLEU");
+}
+
+static struct eval_params
+read_params(void)
+{
+	struct eval_params p = {.hypotheses = opt.hypotheses.v,
+		.n_hypotheses = opt.hypotheses.n,
+		.reference = opt.reference,
+		.reward_field = opt.reward_field,
+		.reward = opt.reward_field != NULL,
+		.fields = opt.fields.v,
+		.n_fields = opt.fields.n,
+		.by = opt.by};
+	if (p.n_hypotheses == 0)
+		die_usage("nothing to evaluate: give --hypothesis LABEL");
+	for (int i = 0; i < p.n_hypotheses; i++)
+		for (int k = 0; k < i; k++)
+			if (strcmp(p.hypotheses[i], p.hypotheses[k]) == 0)
+				die_usage("--hypothesis: the same label twice");
+	if (opt.reference == NULL && opt.bleu_given)
+		die_usage("--bleu needs --reference LABEL");
+	if (opt.reference == NULL && !p.reward && p.n_fields == 0)
+		die_usage("nothing to measure: give --reference, --reward-field or --field");
+	read_bleu_list(&p);
+	return p;
+}
+
+/* What was left out, so that no mean hides it. */
+static void
+warn_missing(const struct evaluation *v)
+{
+	const struct eval_params *p = &v->params;
+	long long n = (long long)v->n_records;
+	for (int i = 0; i < p->n_hypotheses; i++)
+		if (v->cells[0][i].missing > 0)
+			cli_warn(&cli, "%s: no response in %lld of %lld records", p->hypotheses[i],
+				(long long)v->cells[0][i].missing, n);
+	if (v->no_reference > 0)
+		cli_warn(&cli, "%s: no reference in %lld of %lld records, which have no BLEU",
+			p->reference, (long long)v->no_reference, n);
+	if (v->extra_references > 0)
+		cli_warn(&cli, "%s: %lld further references in a record, the first one counts",
+			p->reference, (long long)v->extra_references);
+	if (v->no_reward > 0)
+		cli_warn(&cli, "%lld responses without a number in '%s' have no reward",
+			(long long)v->no_reward, p->reward_field);
+	for (int f = 0; f < p->n_fields; f++)
+		if (v->no_field[f] > 0)
+			cli_warn(&cli,
+				"%lld responses without a number in '%s' are not in its mean",
+				(long long)v->no_field[f], p->fields[f]);
+}
+
+static int
+evaluate(struct filter *f, struct evaluation *v, struct err *e)
+{
+	struct record r = {0};
+	struct progress progress;
+	progress_init(&progress, cli.name, "records", -1, cli.quiet);
+	int rc;
+	while ((rc = filter_next(f, &r, e)) > 0) {
+		int any = evaluation_add(v, &r, NULL, e);
+		if (any < 0)
+			rc = filter_where(f, e);
+		else if (!any)
+			rc = filter_reject(f, &r, "no response of the systems", e);
+		if (rc < 0)
+			break;
+		f->n_out += any;
+		progress_set(&progress, f->n_in);
+	}
+	progress_end(&progress);
+	record_free(&r);
+	return rc;
+}
+
+static void
+print(const struct evaluation *v)
+{
+	struct buf out = BUF_INIT;
+	if (opt.format == FORMAT_JSON)
+		report_json(v, &out);
+	else if (opt.format == FORMAT_CSV)
+		report_csv(v, &out);
+	else
+		report_table(v, opt.reward_field, &out);
+	fwrite(out.data, 1, out.len, stdout);
+	buf_free(&out);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = {0};
+	struct filter f;
+	struct evaluation v;
+	cli_parse(&cli, argc, argv);
+	struct eval_params params = read_params();
+	evaluation_init(&v, &params);
+	if (filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, &e) < 0 ||
+		evaluate(&f, &v, &e) < 0 || filter_finish(&f, cli.expect, &e) < 0 ||
+		evaluation_check(&v, &e) < 0)
+		cli_die(&cli, &e);
+	warn_missing(&v);
+	print(&v);
+	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected", (long long)f.n_in,
+		(long long)f.n_out, (long long)f.n_rejected);
+	filter_close(&f);
+	evaluation_free(&v);
+	return cli_close_stdout(&cli);
+}

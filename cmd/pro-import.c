@@ -1,0 +1,238 @@
+/* pro-import: preference data in other tools' formats as ranking records. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+#include "lib/stream/export.h"
+#include "lib/stream/filter.h"
+#include "lib/stream/import.h"
+#include "lib/stream/select.h"
+#include "lib/stream/tally.h"
+
+static struct importer importer;
+static int format, filter_rule, paragraphs, to;
+static const char *split_spec, *part;
+static int64_t sample_size = -1;
+static bool stats;
+
+static const struct cli_option options[] = {
+	{"format", 0, CLI_CHOICE, &format, NULL, "format of the input", IMPORT_FORMATS, 0, 0, NULL},
+	{"filter", 0, CLI_CHOICE, &filter_rule, NULL, "which comparisons stay", IMPORT_FILTERS, 0,
+		0, NULL},
+	{"paragraphs", 0, CLI_CHOICE, &paragraphs, NULL,
+		"hh: paragraphs that name no speaker belong to the turn, or are lost", "keep|drop",
+		0, 0, NULL},
+	{"name", 0, CLI_TEXT, &importer.name, "NAME",
+		"ids are NAME:LINE; else the subset, else the format names them", NULL, 0, 0, NULL},
+	{"subset", 0, CLI_TEXT, &importer.subset, "S", "write this subset into every record", NULL,
+		0, 0, NULL},
+	{"split", 0, CLI_TEXT, &split_spec, "A=X,B=Y,...", "parts by the prompt's hash; see --part",
+		NULL, 0, 0, NULL},
+	{"part", 0, CLI_TEXT, &part, "A", "the part of --split to write", NULL, 0, 0, NULL},
+	{"sample", 0, CLI_INT, &sample_size, "N", "write N records drawn by --seed, in their order",
+		NULL, 1, 1e12, NULL},
+	{"stats", 0, CLI_FLAG, &stats, NULL, "print a table of what was kept and why not on stderr",
+		NULL, 0, 0, NULL},
+	{"to", 0, CLI_CHOICE, &to, NULL, "format of the output", EXPORT_FORMATS, 0, 0, NULL},
+	{NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+static struct cli cli = {.name = "pro-import",
+	.summary = "Reads preference data of many formats and writes ranking records, best "
+		   "response first",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1};
+
+/* A record that waits in the sample, with what a reject needs. */
+struct waiting {
+	struct buf text;
+	int row;
+	int64_t line;
+	json_t *input; /* only when there is a rejects file */
+};
+
+struct run {
+	struct filter f;
+	struct tally tally;
+	struct split split;
+	struct sample sample;
+	struct record record;
+	struct buf text;
+	struct arena arena;
+	int64_t unordered; /* records whose rewards do not descend */
+};
+
+static int
+reject(struct run *r, const json_t *v, const char *reason, struct err *e)
+{
+	tally_reason(&r->tally, reason);
+	return filter_reject_json(&r->f, input_file(r->f.in), input_lineno(r->f.in),
+		r->record.root ? r->record.id : NULL, reason, v, e);
+}
+
+static void
+check_order(struct run *r)
+{
+	double last, now;
+	for (int i = 1; i < r->record.n_responses; i++) {
+		if (response_number(&r->record.responses[i - 1], "reward", &last, NULL) == 1 &&
+			response_number(&r->record.responses[i], "reward", &now, NULL) == 1 &&
+			now > last) {
+			r->unordered++;
+			return;
+		}
+	}
+}
+
+static void
+forget(struct waiting *w)
+{
+	buf_free(&w->text);
+	json_decref(w->input);
+	free(w);
+}
+
+static int
+put_into_sample(struct run *r, json_t *v, struct err *e)
+{
+	struct waiting *w = x_calloc(1, sizeof *w);
+	w->text = r->text;
+	r->text = (struct buf)BUF_INIT;
+	w->row = r->tally.n_rows - 1;
+	w->line = input_lineno(r->f.in);
+	w->input = r->f.rejects ? json_incref(v) : NULL;
+	void *out;
+	sample_add(&r->sample, w, &out);
+	if (out == NULL)
+		return 0;
+	w = out;
+	tally_reason(&r->tally, "not in the sample");
+	r->tally.rows[w->row].kept--;
+	int rc = filter_reject_json(
+		&r->f, r->tally.rows[w->row].file, w->line, NULL, "not in the sample", w->input, e);
+	forget(w);
+	return rc;
+}
+
+static int
+one_record(struct run *r, json_t *v, struct err *e)
+{
+	json_t *root = NULL;
+	const char *reason = NULL;
+	int row = tally_row(&r->tally, input_file(r->f.in));
+	r->tally.rows[row].raw++;
+	int rc = import_record(&importer, v, input_lines(r->f.in), &r->arena, &root, &reason, e);
+	if (rc < 0)
+		return filter_where(&r->f, e);
+	if (rc == 0) {
+		record_free(&r->record);
+		return reject(r, v, reason, e);
+	}
+	if (record_take(&r->record, root, e) < 0)
+		return filter_where(&r->f, e);
+	if (split_spec && !split_has(&r->split, record_prompt_hash(&r->record)))
+		return reject(r, v, "in another part", e);
+	buf_reset(&r->text);
+	rc = export_record(&r->record, (enum export_format)to, &r->text, &reason, e);
+	if (rc < 0)
+		return filter_where(&r->f, e);
+	if (rc == 0)
+		return reject(r, v, reason, e);
+	check_order(r);
+	r->tally.rows[row].kept++;
+	return sample_size >= 0 ? put_into_sample(r, v, e)
+				: filter_emit_bytes(&r->f, r->text.data, r->text.len, false, e);
+}
+
+static int
+emit_sample(struct run *r, struct err *e)
+{
+	int rc = 0;
+	sample_sort(&r->sample);
+	for (int64_t i = 0; i < r->sample.n_items; i++) {
+		struct waiting *w = r->sample.items[i].data;
+		if (rc == 0)
+			rc = filter_emit_bytes(&r->f, w->text.data, w->text.len, false, e);
+		forget(w);
+	}
+	sample_free(&r->sample);
+	return rc;
+}
+
+static int
+import_all(struct run *r, struct progress *p, struct err *e)
+{
+	json_t *v;
+	int rc;
+	while ((rc = filter_next_json(&r->f, &v, e)) > 0) {
+		if (importer.format == IMPORT_AUTO) {
+			if (import_detect(v, &importer.format, e) < 0)
+				rc = filter_where(&r->f, e);
+			else
+				cli_info(&cli, "format: %s", import_format_name(importer.format));
+		}
+		if (rc > 0)
+			rc = one_record(r, v, e);
+		json_decref(v);
+		arena_reset(&r->arena);
+		progress_set(p, r->f.n_in);
+		if (rc < 0)
+			return -1;
+	}
+	return rc < 0 ? -1 : emit_sample(r, e);
+}
+
+static void
+report(struct run *r)
+{
+	struct buf b = BUF_INIT;
+	if (stats) {
+		tally_write(&r->tally, &b);
+		fputs(b.data, stderr);
+		buf_reset(&b);
+	}
+	filter_summary(&r->f, &b);
+	if (r->unordered > 0)
+		cli_info(&cli,
+			"%lld records have rewards that do not descend: pro-rerank sorts them",
+			(long long)r->unordered);
+	cli_info(&cli, "%s", b.data);
+	buf_free(&b);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run r = {0};
+	struct err e = {0};
+	struct progress p;
+	cli_parse(&cli, argc, argv);
+	importer.format = (enum import_format)format;
+	importer.filter = (enum import_filter)filter_rule;
+	importer.drop_paragraphs = paragraphs == 1;
+	if ((split_spec == NULL) != (part == NULL)) {
+		err_set(&e, ERR_USAGE, "--split and --part go together");
+		cli_die(&cli, &e);
+	}
+	if (split_spec && split_parse(&r.split, split_spec, part, &e) < 0)
+		cli_die(&cli, &e);
+	arena_init(&r.arena);
+	sample_init(&r.sample, sample_size, cli.seed);
+	if (filter_open(&r.f, cli.files, cli.n_files, stdout, cli.rejects, &e) < 0)
+		cli_die(&cli, &e);
+	progress_init(&p, cli.name, "records", -1, cli.quiet);
+	int rc = import_all(&r, &p, &e);
+	progress_end(&p);
+	if (rc == 0)
+		report(&r);
+	if (rc < 0 || filter_finish(&r.f, cli.expect, &e) < 0)
+		cli_die(&cli, &e);
+	filter_close(&r.f);
+	record_free(&r.record);
+	arena_free(&r.arena);
+	buf_free(&r.text);
+	tally_free(&r.tally);
+	return cli_close_stdout(&cli);
+}

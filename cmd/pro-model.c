@@ -1,0 +1,344 @@
+/* pro-model: makes, describes and imports model folders. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/cli.h"
+#include "lib/gen/describe.h"
+#include "lib/model/folder.h"
+#include "lib/model/gguf.h"
+#include "lib/model/model.h"
+#include "lib/stream/json.h"
+#include "lib/text/bpe_train.h"
+#include "lib/text/tokenizer.h"
+
+/* A command line that parses, but is not whole. */
+static void
+need(const struct cli *c, bool there, const char *what)
+{
+	if (there)
+		return;
+	struct err e;
+	err_set(&e, ERR_USAGE, "%s: %s is missing; see pro-model %s --help", c->command, what,
+		c->command);
+	cli_die(c, &e);
+}
+
+static struct kernels *
+open_kernels(const struct cli *c)
+{
+	struct kernels *k = kernels_cpu_open((int)c->threads);
+	if (k)
+		return k;
+	struct err e;
+	err_set(&e, ERR_SOFTWARE, "out of memory");
+	cli_die(c, &e);
+}
+
+/* ---- init */
+
+static int
+init_write(const struct model_config *config, uint64_t seed, int dtype, struct kernels *k,
+	const char *dir, struct err *e)
+{
+	static const enum k_dtype types[] = {K_F32, K_BF16, K_F16}; /* as in --dtype */
+	struct model *m;
+	if (model_create(&m, config, k, seed, e) < 0)
+		return -1;
+	int rc = model_save(m, dir, NULL, types[dtype], e);
+	model_close(m);
+	return rc;
+}
+
+static int
+cmd_init(int argc, char **argv)
+{
+	const char *out = NULL, *tok = NULL;
+	int dtype = 0;
+	const struct cli_option options[] = {
+		{"out", 'o', CLI_TEXT, &out, "DIR", "the new model folder; must not exist", NULL, 0,
+			0, NULL},
+		{"tokenizer", 't', CLI_TEXT, &tok, "DIR",
+			"folder with the tokenizer to copy; gives vocab_size where CONFIG has none",
+			NULL, 0, 0, NULL},
+		{"dtype", 0, CLI_CHOICE, &dtype, NULL, "type of the stored weights", "f32|bf16|f16",
+			0, 0, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "init",
+		.operands = "CONFIG",
+		.summary = "Makes a model with random weights from a config.json",
+		.options = options,
+		.max_operands = 1};
+	cli_parse(&c, argc, argv);
+	need(&c, c.n_files == 1, c.operands);
+	need(&c, out != NULL, "--out");
+	struct err e = {0};
+	struct tokenizer *t = NULL;
+	struct model_config config;
+	struct folder_defaults d = {0, -1, -1};
+	if (tok && tokenizer_load(&t, tok, &e) < 0)
+		cli_die(&c, &e);
+	if (t)
+		d = (struct folder_defaults){
+			tokenizer_vocab(t), tokenizer_bos(t), tokenizer_eos(t)};
+	if (folder_config(&config, c.files[0], &d, &e) < 0)
+		cli_die(&c, &e);
+	char *tmp = folder_begin(out, &e);
+	struct kernels *k = open_kernels(&c);
+	int rc = tmp ? init_write(&config, c.seed, dtype, k, tmp, &e) : -1;
+	if (rc == 0 && tok)
+		rc = folder_copy(tok, tmp, tokenizer_files(), &e);
+	if (folder_end(tmp, out, rc, &e) < 0)
+		cli_die(&c, &e);
+	cli_info(&c, "%s: %lld parameters", out, (long long)config_parameters(&config));
+	config_free(&config);
+	tokenizer_free(t);
+	k->close(k);
+	return cli_close_stdout(&c);
+}
+
+/* ---- info */
+
+static int
+cmd_info(int argc, char **argv)
+{
+	bool json = false;
+	const struct cli_option options[] = {
+		{"json", 0, CLI_FLAG, &json, NULL, "print one JSON object", NULL, 0, 0, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "info",
+		.operands = "DIR",
+		.summary = "Describes a model folder",
+		.options = options,
+		.max_operands = 1};
+	cli_parse(&c, argc, argv);
+	need(&c, c.n_files == 1, c.operands);
+	struct err e = {0};
+	json_t *o;
+	struct kernels *k = open_kernels(&c);
+	if (describe_folder(&o, c.files[0], k, &e) < 0)
+		cli_die(&c, &e);
+	struct buf b = BUF_INIT;
+	if (json)
+		json_write(&b, o), buf_putc(&b, '\n');
+	else
+		describe_lines(&b, o);
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
+	json_decref(o);
+	k->close(k);
+	return cli_close_stdout(&c);
+}
+
+/* ---- tokenizer */
+
+static int
+read_stdin(struct buf *out, struct err *e)
+{
+	size_t n;
+	do {
+		buf_reserve(out, 1 << 16);
+		n = fread(out->data + out->len, 1, 1 << 16, stdin);
+		out->len += n;
+	} while (n > 0);
+	return ferror(stdin) ? err_set(e, ERR_IO, "stdin: %s", strerror(errno)) : 0;
+}
+
+static int
+cmd_tokenizer(int argc, char **argv)
+{
+	static const char *const end_of_text[] = {"<|endoftext|>"};
+	const char *out = NULL;
+	int64_t vocab = 0, min_count = 2;
+	struct cli_list special = {0};
+	const struct cli_option options[] = {
+		{"out", 'o', CLI_TEXT, &out, "DIR", "the new folder; must not exist", NULL, 0, 0,
+			NULL},
+		{"vocab", 0, CLI_INT, &vocab, "N",
+			"tokens wanted, 256 bytes and special ones included", NULL, 0, 1 << 24,
+			NULL},
+		{"special", 0, CLI_LIST, &special, "TOKEN",
+			"special token, repeatable, the first is eos; none given: <|endoftext|>",
+			NULL, 0, 0, NULL},
+		{"min-count", 0, CLI_INT, &min_count, "N", "leave rarer pairs unmerged", NULL, 1,
+			1e9, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "tokenizer",
+		.operands = "",
+		.summary = "Trains a byte-level BPE tokenizer on the text of standard input",
+		.options = options,
+		.max_operands = 0};
+	cli_parse(&c, argc, argv);
+	need(&c, out != NULL, "--out");
+	need(&c, vocab > 0, "--vocab");
+	struct err e = {0};
+	struct bpe_train_params p = {.vocab = (int)vocab,
+		.special = special.n ? special.v : end_of_text,
+		.n_special = special.n ? special.n : 1,
+		.min_count = (int)min_count};
+	struct buf text = BUF_INIT, json = BUF_INIT, config = BUF_INIT;
+	int got;
+	if (read_stdin(&text, &e) < 0 ||
+		bpe_train(text.data, text.len, &p, &json, &config, &got, &e) < 0)
+		cli_die(&c, &e);
+	char *tmp = folder_begin(out, &e);
+	int rc = tmp ? folder_write(tmp, "tokenizer.json", &json, &e) : -1;
+	if (rc == 0)
+		rc = folder_write(tmp, "tokenizer_config.json", &config, &e);
+	if (folder_end(tmp, out, rc, &e) < 0)
+		cli_die(&c, &e);
+	if (got < vocab)
+		cli_warn(&c, "%s: %d tokens, not %lld: the text has no more pairs", out, got,
+			(long long)vocab);
+	else
+		cli_info(&c, "%s: %d tokens", out, got);
+	buf_free(&text);
+	buf_free(&json);
+	buf_free(&config);
+	free(special.v);
+	return cli_close_stdout(&c);
+}
+
+/* ---- tokenize */
+
+static int
+cmd_tokenize(int argc, char **argv)
+{
+	bool nul = false, special = false;
+	const struct cli_option options[] = {
+		{"null", '0', CLI_FLAG, &nul, NULL, "strings end with a NUL byte, not a newline",
+			NULL, 0, 0, NULL},
+		{"special", 0, CLI_FLAG, &special, NULL,
+			"recognise special tokens in the text, as in a template", NULL, 0, 0, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "tokenize",
+		.operands = "DIR",
+		.summary = "Prints the token ids of every line of standard input, without bos",
+		.options = options,
+		.max_operands = 1};
+	cli_parse(&c, argc, argv);
+	need(&c, c.n_files == 1, c.operands);
+	struct err e = {0};
+	struct tokenizer *t;
+	if (tokenizer_load(&t, c.files[0], &e) < 0)
+		cli_die(&c, &e);
+	struct ids ids = {0};
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	int64_t count = 0;
+	int end = nul ? '\0' : '\n';
+	while ((n = getdelim(&line, &cap, end, stdin)) >= 0) {
+		count++;
+		n -= n > 0 && line[n - 1] == end;
+		struct text_piece piece = {line, (size_t)n, special};
+		ids.n = 0;
+		if (tokenizer_encode(t, &piece, 1, 0, &ids, &e) < 0) {
+			err_prefix(&e, "stdin:%lld", (long long)count);
+			cli_die(&c, &e);
+		}
+		for (size_t i = 0; i < ids.n; i++)
+			printf("%s%d", i ? " " : "", ids.v[i]);
+		putchar('\n');
+	}
+	if (ferror(stdin)) {
+		err_set(&e, ERR_IO, "stdin: %s", strerror(errno));
+		cli_die(&c, &e);
+	}
+	free(line);
+	ids_free(&ids);
+	tokenizer_free(t);
+	int rc = cli_close_stdout(&c);
+	if (rc == 0 && c.expect >= 0 && count != c.expect) {
+		cli_warn(&c, "%lld strings read, %lld expected", (long long)count,
+			(long long)c.expect);
+		return ERR_DATA;
+	}
+	return rc;
+}
+
+/* ---- import */
+
+/* The finished folder is opened once, as any program would, before it gets its name. */
+static int
+check_import(const char *dir, void *k, struct err *e)
+{
+	json_t *o;
+	int rc = describe_folder(&o, dir, k, e);
+	if (rc == 0)
+		json_decref(o);
+	return rc;
+}
+
+static int
+cmd_import(int argc, char **argv)
+{
+	int dtype = 0;
+	const struct cli_option options[] = {
+		{"dtype", 0, CLI_CHOICE, &dtype, NULL,
+			"type to store; auto: F32, F16 and BF16 stay, quantised weights become F32",
+			"auto|f32|f16|bf16", 0, 0, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "import",
+		.operands = "FILE.gguf DIR",
+		.summary = "Makes a model folder out of a GGUF file",
+		.options = options,
+		.max_operands = 2};
+	cli_parse(&c, argc, argv);
+	need(&c, c.n_files == 2, "FILE.gguf or DIR");
+	struct err e = {0};
+	struct kernels *k = open_kernels(&c);
+	struct gguf_import p = {.dtype = (enum gguf_dtype)dtype, .check = check_import, .arg = k};
+	if (gguf_import(&p, c.files[0], c.files[1], &e) < 0)
+		cli_die(&c, &e);
+	if (p.pre_missing)
+		cli_warn(&c,
+			"%s: no tokenizer.ggml.pre: text is split as llama.cpp does without "
+			"one, which may not be how the model was trained",
+			c.files[0]);
+	cli_info(&c, "%s: %s, %lld parameters in %zu tensors, tokenizer %s", c.files[1],
+		p.architecture, (long long)p.n_parameters, p.n_tensors, p.tokenizer);
+	k->close(k);
+	return cli_close_stdout(&c);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = {
+		{"init", cmd_init},
+		{"info", cmd_info},
+		{"tokenizer", cmd_tokenizer},
+		{"tokenize", cmd_tokenize},
+		{"import", cmd_import},
+	};
+	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	static const struct cli_option none[] = {{0}};
+	struct cli c = {.name = "pro-model",
+		.operands =
+			"init CONFIG | info DIR | tokenizer | tokenize DIR | import FILE.gguf DIR",
+		.summary =
+			"Makes, describes and imports model folders; see pro-model COMMAND --help",
+		.options = none,
+		.max_operands = -1};
+	cli_parse(&c, argc, argv);
+	struct err e;
+	err_set(&e, ERR_USAGE, "%s%s%s: init, info, tokenizer, tokenize or import expected",
+		c.n_files ? "'" : "no command", c.n_files ? c.files[0] : "", c.n_files ? "'" : "");
+	cli_die(&c, &e);
+}

@@ -1,0 +1,130 @@
+/* pro-rerank: puts the responses of each record in order of reward, best first. */
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+#include "lib/gen/rerank.h"
+#include "lib/gen/score_stream.h"
+
+static struct {
+	const char *reward, *field, *template;
+	int64_t length, max_length, batch_records;
+	int on_overlong;
+	bool keep_top;
+} opt = {.field = "reward"};
+
+static const struct cli_option options[] = {
+	{"reward", 0, CLI_TEXT, &opt.reward, "DIR",
+		"score first, by the reward model in this folder", NULL, 0, 0, NULL},
+	{"reward-field", 0, CLI_TEXT, &opt.field, "NAME",
+		"the field to sort by, and to write scores to", NULL, 0, 0, NULL},
+	{"length", 0, CLI_INT, &opt.length, "L", "keep the L best responses; 0: all", NULL, 0, 1e9,
+		NULL},
+	{"keep-top", 0, CLI_FLAG, &opt.keep_top, NULL,
+		"the first response stays first; rewards are reassigned down the list", NULL, 0, 0,
+		NULL},
+	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
+		NULL, 0, 0, NULL},
+	{"max-length", 0, CLI_INT, &opt.max_length, "N",
+		"tokens of prompt and response; 0: 1024, or the model's limit", NULL, 0, 1e7, NULL},
+	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL, "what to do with longer records",
+		"truncate|drop|error", 0, 0, NULL},
+	{"batch-records", 0, CLI_INT, &opt.batch_records, "N",
+		"records computed together at most; 0: as many as fit", NULL, 0, 1e6, NULL},
+	{0},
+};
+
+static struct cli cli = {.name = "pro-rerank",
+	.summary = "Sorts the responses of each record by reward, best first",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1};
+
+struct job {
+	struct filter filter;
+	struct scorer scorer;
+	struct score_fields fields;
+	struct score_stream stream;
+	struct rerank_options how;
+	struct progress progress;
+};
+
+static int
+done(void *ctx, struct scored *x, struct err *e)
+{
+	struct job *j = ctx;
+	if (opt.reward && score_fields_write(&j->fields, x, e) < 0)
+		return -1;
+	if (rerank_record(&x->record, &j->how, e) < 0)
+		return err_prefix(
+			e, "%s:%lld: record '%s'", x->file, (long long)x->line, x->record.id);
+	if (filter_emit(&j->filter, &x->record, false, e) < 0)
+		return -1;
+	progress_set(&j->progress, j->filter.n_out);
+	return 0;
+}
+
+static int
+open_scorer(struct job *j, struct kernels *k, struct err *e)
+{
+	const char *how;
+	struct buf label = BUF_INIT;
+	if (scorer_open(&j->scorer, opt.reward, HEAD_REWARD, opt.template, (int)opt.max_length, 0,
+		    (enum on_overlong)opt.on_overlong, k, &how, e) < 0)
+		return -1;
+	const char *name = model_label(&label, opt.reward);
+	cli_info(&cli, "%s: template %s (%s), within %d tokens", name,
+		template_name(j->scorer.template), how, j->scorer.params.max_length);
+	score_fields_init(&j->fields, &j->scorer, opt.field, name);
+	j->stream.scorer = &j->scorer;
+	buf_free(&label);
+	return 0;
+}
+
+static int
+run(struct job *j, struct err *e)
+{
+	double start = clock_seconds();
+	progress_init(&j->progress, cli.name, "records", cli.expect, cli.quiet);
+	int rc = score_stream_run(&j->stream, e);
+	progress_end(&j->progress);
+	double seconds = clock_seconds() - start;
+	struct buf b = BUF_INIT;
+	filter_summary(&j->filter, &b);
+	if (opt.reward)
+		buf_printf(&b, "; %lld responses scored, %lld tokens, %.0f tokens/s",
+			(long long)j->stream.n_responses, (long long)j->stream.n_tokens,
+			seconds > 0 ? (double)j->stream.n_tokens / seconds : 0.0);
+	if (j->stream.n_without > 0)
+		buf_printf(&b, "; %lld without responses", (long long)j->stream.n_without);
+	cli_info(&cli, "%s", b.data);
+	buf_free(&b);
+	return rc == 0 ? filter_finish(&j->filter, cli.expect, e) : rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = {0};
+	struct job j = {.filter = {0}};
+	struct kernels *k = NULL;
+	cli_parse(&cli, argc, argv);
+	j.how = (struct rerank_options){opt.field, (int)opt.length, opt.keep_top};
+	j.stream = (struct score_stream){.filter = &j.filter,
+		.max_records = (int)opt.batch_records,
+		.done = done,
+		.ctx = &j};
+	int rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
+	if (rc == 0 && opt.reward) {
+		k = kernels_cpu_open((int)cli.threads);
+		rc = k ? open_scorer(&j, k, &e) : err_set(&e, ERR_SOFTWARE, "out of memory");
+	}
+	if (rc == 0)
+		rc = run(&j, &e);
+	score_fields_free(&j.fields);
+	scorer_close(&j.scorer);
+	filter_close(&j.filter);
+	if (k)
+		k->close(k);
+	if (rc < 0)
+		cli_die(&cli, &e);
+	return cli_close_stdout(&cli);
+}

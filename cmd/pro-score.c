@@ -1,0 +1,130 @@
+/* pro-score: scores every response of each record by a reward model or by a policy. */
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+#include "lib/gen/score_stream.h"
+
+static struct {
+	const char *reward, *policy, *as, *template;
+	int64_t max_length, max_prompt_length, batch_records;
+	int on_overlong;
+	bool tensors;
+} opt;
+
+static const struct cli_option options[] = {
+	{"reward", 0, CLI_TEXT, &opt.reward, "DIR", "score by the reward model in this folder",
+		NULL, 0, 0, NULL},
+	{"policy", 0, CLI_TEXT, &opt.policy, "DIR", "score by the log-probabilities of this model",
+		NULL, 0, 0, NULL},
+	{"as", 0, CLI_TEXT, &opt.as, "NAME",
+		"write NAME, or NAME_logprob ..., instead of reward, logprob ...", NULL, 0, 0,
+		NULL},
+	{"tensors", 0, CLI_FLAG, &opt.tensors, NULL,
+		"with --policy: write a tensor stream instead of records", NULL, 0, 0, NULL},
+	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
+		NULL, 0, 0, NULL},
+	{"max-length", 0, CLI_INT, &opt.max_length, "N",
+		"tokens of prompt and response; 0: 512, --reward 1024, or the model's limit", NULL,
+		0, 1e7, NULL},
+	{"max-prompt-length", 0, CLI_INT, &opt.max_prompt_length, "N",
+		"with --policy, tokens of the prompt; 0: 384, or 3/4 of --max-length", NULL, 0, 1e7,
+		NULL},
+	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL, "what to do with longer records",
+		"truncate|drop|error", 0, 0, NULL},
+	{"batch-records", 0, CLI_INT, &opt.batch_records, "N",
+		"records computed together at most; 0: as many as fit", NULL, 0, 1e6, NULL},
+	{0},
+};
+
+static struct cli cli = {.name = "pro-score",
+	.summary = "Scores every response of each record by a reward model or by a policy",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1};
+
+struct job {
+	struct filter filter;
+	struct scorer scorer;
+	struct score_fields fields;
+	struct score_stream stream;
+	struct progress progress;
+};
+
+static int
+done(void *ctx, struct scored *x, struct err *e)
+{
+	struct job *j = ctx;
+	if (score_fields_write(&j->fields, x, e) < 0)
+		return -1;
+	if (filter_emit(&j->filter, &x->record, false, e) < 0)
+		return -1;
+	progress_set(&j->progress, j->filter.n_out);
+	return 0;
+}
+
+static void
+report(const struct job *j, double seconds)
+{
+	struct buf b = BUF_INIT;
+	filter_summary(&j->filter, &b);
+	cli_info(&cli,
+		"%s; %lld responses scored, %lld records without any; %lld tokens, %.0f tokens/s",
+		b.data, (long long)j->stream.n_responses, (long long)j->stream.n_without,
+		(long long)j->stream.n_tokens,
+		seconds > 0 ? (double)j->stream.n_tokens / seconds : 0.0);
+	buf_free(&b);
+}
+
+static int
+run(struct job *j, const char *dir, struct kernels *k, struct err *e)
+{
+	const char *how;
+	struct buf label = BUF_INIT;
+	if (scorer_open(&j->scorer, dir, opt.policy ? HEAD_LM : HEAD_REWARD, opt.template,
+		    (int)opt.max_length, (int)opt.max_prompt_length,
+		    (enum on_overlong)opt.on_overlong, k, &how, e) < 0)
+		return -1;
+	const char *name = model_label(&label, dir);
+	cli_info(&cli, "%s: template %s (%s), within %d tokens", name,
+		template_name(j->scorer.template), how, j->scorer.params.max_length);
+	score_fields_init(&j->fields, &j->scorer, opt.as, name);
+	j->stream = (struct score_stream){.filter = &j->filter,
+		.scorer = &j->scorer,
+		.max_records = (int)opt.batch_records,
+		.done = done,
+		.ctx = j};
+	double start = clock_seconds();
+	progress_init(&j->progress, cli.name, "records", cli.expect, cli.quiet);
+	int rc = score_stream_run(&j->stream, e);
+	progress_end(&j->progress);
+	report(j, clock_seconds() - start);
+	if (rc == 0)
+		rc = filter_finish(&j->filter, cli.expect, e);
+	score_fields_free(&j->fields);
+	scorer_close(&j->scorer);
+	buf_free(&label);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = {0};
+	struct job j = {.filter = {0}};
+	cli_parse(&cli, argc, argv);
+	if ((opt.reward == NULL) == (opt.policy == NULL)) {
+		err_set(&e, ERR_USAGE, "give one of --reward and --policy");
+		cli_die(&cli, &e);
+	}
+	struct kernels *k = kernels_cpu_open((int)cli.threads);
+	int rc = k ? 0 : err_set(&e, ERR_SOFTWARE, "out of memory");
+	if (rc == 0)
+		rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
+	if (rc == 0)
+		rc = run(&j, opt.reward ? opt.reward : opt.policy, k, &e);
+	filter_close(&j.filter);
+	if (k)
+		k->close(k);
+	if (rc < 0)
+		cli_die(&cli, &e);
+	return cli_close_stdout(&cli);
+}

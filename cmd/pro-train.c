@@ -1,0 +1,260 @@
+/* pro-train: trains a model on rankings. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/align/job.h"
+#include "lib/base/cli.h"
+#include "lib/base/progress.h"
+
+static struct job_options o;
+static struct optim_options *const adam = &o.run.optim;
+static const char *beta = "auto";
+static int method, order, on_overlong, schedule, save_dtype;
+static bool no_sft, no_temperature, plan;
+
+#define TEXT(name, var, metavar, help)                                     \
+	{                                                                  \
+		name, 0, CLI_TEXT, &(var), metavar, help, NULL, 0, 0, NULL \
+	}
+#define FLAG(name, var, help)                                           \
+	{                                                               \
+		name, 0, CLI_FLAG, &(var), NULL, help, NULL, 0, 0, NULL \
+	}
+#define PICK(name, var, choices, help)                                       \
+	{                                                                    \
+		name, 0, CLI_CHOICE, &(var), NULL, help, choices, 0, 0, NULL \
+	}
+#define COUNT(name, var, min, max, help)                                  \
+	{                                                                 \
+		name, 0, CLI_INT, &(var), "N", help, NULL, min, max, NULL \
+	}
+#define REAL(name, var, min, max, help)                                    \
+	{                                                                  \
+		name, 0, CLI_REAL, &(var), "X", help, NULL, min, max, NULL \
+	}
+
+/* clang-format off */
+static const struct cli_option options[] = {
+	TEXT("model", o.model_dir, "DIR", "the model to start from"),
+	TEXT("out", o.out_dir, "DIR", "where the trained model goes, whole, at the end"),
+	PICK("method", method, METHOD_CHOICES, "what to train"),
+	PICK("order", order, "auto|reward|given", "sort by reward, or take responses as given"),
+	TEXT("beta", beta, "auto|X", "weight of the SFT term; auto: 0.05 (n-1)^2"),
+	FLAG("no-sft", no_sft, "pro without its SFT term"),
+	FLAG("no-temperature", no_temperature, "pro without reward differences: the order alone"),
+	FLAG("first-only", o.data.params.first_only, "pro with the first of its terms alone"),
+	FLAG("listwise", o.data.params.listwise, "rm with the list-wise loss"),
+	TEXT("reward-field", o.data.reward_field, "NAME", "where a response has its reward"),
+	TEXT("template", o.template_name, "NAME|FILE", "how a conversation is written"),
+	COUNT("max-length", o.max_length, 0, 1e7,
+		"tokens of prompt and response; 0: 512, rm 1024, or the model's limit"),
+	COUNT("max-prompt-length", o.max_prompt_length, 0, 1e7,
+		"tokens of the prompt; 0: 384, or 3/4 of a shorter --max-length"),
+	PICK("on-overlong", on_overlong, "truncate|drop|error", "what to do with longer records"),
+	COUNT("per-device-train-batch-size", o.run.per_device, 1, 1e6, "records of a micro-batch"),
+	COUNT("gradient-accumulation-steps", o.run.accumulation, 1, 1e6, "micro-batches of an update"),
+	REAL("num-train-epochs", o.run.epochs, 1e-6, 1e6, "passes over the data"),
+	COUNT("max-steps", o.run.max_steps, 0, 1e12, "updates, instead of epochs; 0: by epochs"),
+	REAL("learning-rate", o.run.optim.learning_rate, 0, 1e3, "step size of AdamW"),
+	PICK("lr-scheduler-type", schedule, LR_CHOICES, "how it goes on after the warm-up"),
+	REAL("warmup-ratio", o.run.optim.warmup_ratio, 0, 1, "share of the updates in which it rises from 0"),
+	REAL("weight-decay", o.run.optim.weight_decay, 0, 1e3, "of every parameter"),
+	REAL("adam-beta1", o.run.optim.beta1, 0, 1, "decay of the first moment"),
+	REAL("adam-beta2", o.run.optim.beta2, 0, 1, "decay of the second moment"),
+	REAL("adam-epsilon", o.run.optim.epsilon, 0, 1, "added to the root of the second moment"),
+	REAL("max-grad-norm", o.run.optim.max_grad_norm, 0, 1e30, "clips the gradient's norm; 0: not"),
+	COUNT("logging-steps", o.run.logging_steps, 1, 1e12, "updates between lines of the log"),
+	COUNT("save-steps", o.run.save_steps, 0, 1e12,
+		"updates between checkpoints; 0: only when interrupted"),
+	COUNT("save-total-limit", o.save_total_limit, 1, 1e6, "checkpoints kept while training"),
+	FLAG("keep-checkpoints", o.run.keep_checkpoints, "leave them when the run is finished"),
+	TEXT("validate", o.validate.file, "FILE", "records to answer while training"),
+	TEXT("validate-reward", o.validate.reward_dir, "DIR",
+		"reward model that scores the answers; the best model wins"),
+	COUNT("eval-steps", o.run.eval_steps, 0, 1e12,
+		"updates between validations; 0: first and last only"),
+	COUNT("eval-batch-size", o.validate.batch, 1, 4096, "answers generated at once"),
+	COUNT("eval-max-tokens", o.validate.max_tokens, 0, 1e6,
+		"tokens of an answer; 0: the template's limit, or 128"),
+	PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
+	FLAG("resume", o.resume, "go on with the newest checkpoint"),
+	FLAG("overwrite", o.overwrite, "replace what is at --out"),
+	FLAG("plan", plan, "print memory and steps, and exit"),
+	{0},
+};
+/* clang-format on */
+
+static struct cli cli = {.name = "pro-train",
+	.summary = "Trains a policy on ranking records (pro, sft, bon) or a reward model (rm)",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1};
+
+static int
+parse_beta(double *x, struct err *e)
+{
+	char *end;
+	if (strcmp(beta, "auto") == 0)
+		return 0;
+	*x = strtod(beta, &end);
+	if (strspn(beta, "+.0123456789eE-") != strlen(beta) || end == beta || *end || !(*x >= 0) ||
+		isinf(*x))
+		return err_set(
+			e, ERR_USAGE, "--beta: '%s' is neither auto nor a number >= 0", beta);
+	return 0;
+}
+
+static int
+check_usage(struct err *e)
+{
+	const struct method *m = o.data.method;
+	if (o.model_dir == NULL || (o.out_dir == NULL && !plan))
+		return err_set(e, ERR_USAGE, "--model and --out are needed");
+	if ((no_sft || no_temperature || o.data.params.first_only || o.data.params.beta >= 0) &&
+		strcmp(m->name, "pro") != 0)
+		return err_set(e, ERR_USAGE,
+			"--no-sft, --no-temperature, --first-only and --beta are for --method pro");
+	if (o.data.params.listwise && m->head != HEAD_REWARD)
+		return err_set(e, ERR_USAGE, "--listwise is for --method rm");
+	if ((o.validate.file == NULL) != (o.validate.reward_dir == NULL))
+		return err_set(e, ERR_USAGE, "--validate and --validate-reward go together");
+	if (o.validate.file && m->head != HEAD_LM)
+		return err_set(e, ERR_USAGE, "--validate is for policies, not for --method rm");
+	if (o.resume && o.overwrite)
+		return err_set(e, ERR_USAGE, "--resume and --overwrite exclude each other");
+	if (adam->beta1 >= 1 || adam->beta2 >= 1)
+		return err_set(e, ERR_USAGE, "--adam-beta1 and --adam-beta2 must be below 1");
+	return 0;
+}
+
+/* The options that are not stored as they are written. */
+static int
+take_options(struct err *e)
+{
+	static const enum k_dtype dtypes[] = {K_F32, K_BF16, K_F16};
+	o.data.method = method_at(method);
+	o.data.order = (enum method_order)order;
+	o.data.params.sft = !no_sft;
+	o.data.params.temperature = !no_temperature;
+	o.on_overlong = (enum on_overlong)on_overlong;
+	o.run.save_dtype = dtypes[save_dtype];
+	o.run.seed = cli.seed;
+	adam->schedule = (enum lr_schedule)schedule;
+	if (parse_beta(&o.data.params.beta, e) < 0 || check_usage(e) < 0)
+		return -1;
+	if (plan)
+		o.out_dir = NULL; /* nothing is claimed or written */
+	return 0;
+}
+
+static int
+read_records(struct job *j, struct err *e)
+{
+	struct filter f;
+	int rc = filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, e);
+	if (rc == 0) {
+		rc = job_read(j, &f, cli.expect, e);
+		cli_info(&cli,
+			"%lld records: %zu to train on, %lld rejected; %lld prompts and %lld "
+			"responses "
+			"cut",
+			(long long)f.n_in, j->data.n, (long long)f.n_rejected,
+			(long long)j->data.n_prompt_cut, (long long)j->data.n_response_cut);
+	}
+	filter_close(&f);
+	return rc;
+}
+
+static int
+print_log(void *ctx, const char *line, size_t n, struct err *e)
+{
+	(void)ctx;
+	if (fwrite(line, 1, n, stdout) != n || fflush(stdout) == EOF)
+		return err_set(e, ERR_IO, "standard output: write error");
+	return 0;
+}
+
+static void
+print_note(void *ctx, const char *msg)
+{
+	(void)ctx;
+	cli_info(&cli, "%s", msg);
+}
+
+static void
+show_progress(void *ctx, int64_t step, int64_t total)
+{
+	struct progress *p = ctx;
+	p->total = total;
+	progress_set(p, step);
+}
+
+static bool
+is_interrupted(void *ctx)
+{
+	(void)ctx;
+	return cli_interrupted();
+}
+
+static double
+seconds(void *ctx)
+{
+	(void)ctx;
+	return clock_seconds();
+}
+
+static int
+train(struct job *j, struct err *e)
+{
+	struct progress p;
+	struct buf described = BUF_INIT;
+	struct run_hooks hooks = {
+		&p, print_log, print_note, show_progress, is_interrupted, seconds};
+	cli_describe(&cli, &described);
+	progress_init(&p, cli.name, "steps", -1, cli.quiet);
+	int rc = job_train(j, &hooks, described.data, e);
+	progress_end(&p);
+	buf_free(&described);
+	return rc;
+}
+
+static void
+print_plan(struct job *j)
+{
+	struct buf b = BUF_INIT;
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	job_plan(j, pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0, &b);
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct job j;
+	struct err e = {0};
+	const char *how = "";
+	o = job_defaults;
+	cli_parse(&cli, argc, argv);
+	if (take_options(&e) < 0)
+		cli_die(&cli, &e);
+	struct kernels *k = kernels_cpu_open((int)cli.threads);
+	int rc = k ? job_open(&j, &o, k, &how, &e) : err_set(&e, ERR_SOFTWARE, "out of memory");
+	cli_catch_signals();
+	if (rc == 0) {
+		cli_info(&cli, "template %s (%s)", template_name(j.template), how);
+		rc = read_records(&j, &e);
+	}
+	if (rc == 0 && plan)
+		print_plan(&j);
+	else if (rc == 0)
+		rc = train(&j, &e);
+	job_close(&j);
+	if (k)
+		k->close(k);
+	if (rc < 0)
+		cli_die(&cli, &e);
+	return cli_close_stdout(&cli);
+}

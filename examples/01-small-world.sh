@@ -1,0 +1,100 @@
+#!/bin/bash
+# The whole pipeline on a small world (examples/world/world.c): every model below, the tokenizer included, is
+# trained here by pro's own programs, and the true reward of any answer is known by rule.
+#
+#   examples/01-small-world.sh [FOLDER]     default: build/quickstart
+#
+# Exits non-zero unless both reward models are right on more than 70 % of held-out comparisons, the policies'
+# true rewards are ordered as they were built, with disjoint 95 % intervals, and PRO beats the model it started from.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/.." && pwd)
+PATH=$here/build/bin:$here/build/examples:$PATH
+dir=${1:-$here/build/quickstart}
+rm -rf "$dir"
+mkdir -p "$dir"
+cd "$dir"
+step() { printf '\n[%3ds] %s\n' "$SECONDS" "$*"; }
+
+# Two judges of different sharpness compare answers; import gives records, subset by subset.
+comparisons() { # NAME COUNT QUALITY SHARPNESS SEED
+	for subset in helpful harmless; do
+		pro-world pairs --subset $subset -n $(($2 / 2)) --quality "$3" --sharpness "$4" --seed "$5" |
+			pro-import -q --format hh --name "$1-$subset" --subset $subset --expect $(($2 / 2))
+	done >"$1.jsonl"
+}
+
+# Small batches of short rows: 32 records a step.
+train() {
+	pro-train -q --per-device-train-batch-size 32 --gradient-accumulation-steps 1 --logging-steps 20 "$@"
+}
+
+step "The world: demonstrations of several qualities, comparisons by two judges"
+pro-world text -n 1500 --quality .5 --seed 10 | pro-model tokenizer --vocab 420 --out tokenizer
+pro-world demos -n 5000 --quality .35 --seed 1 >demos-base.jsonl
+pro-world demos -n 1500 --quality .10 --seed 2 >demos-low.jsonl
+pro-world demos -n 1500 --quality .60 --seed 3 >demos-mid.jsonl
+pro-world demos -n 1500 --quality .95 --seed 4 >demos-high.jsonl
+comparisons rm-train 3000 .5 2 5
+comparisons rm-eval 3000 .5 1.5 6
+comparisons heldout 600 .5 4 7
+comparisons hh 1200 .4 2 8
+comparisons boot 300 .4 2 9
+comparisons test 400 .6 4 10
+
+step "A base model (LLaMA) and a base for the second reward model (GPT-NeoX), from scratch"
+cat >llama.json <<'JSON'
+{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 96, "intermediate_size": 256,
+ "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 0,
+ "max_position_embeddings": 512, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "hidden_act": "silu",
+ "tie_word_embeddings": true}
+JSON
+cat >neox.json <<'JSON'
+{"architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox", "hidden_size": 96, "intermediate_size": 384,
+ "num_hidden_layers": 3, "num_attention_heads": 4, "rotary_pct": 0.25, "rotary_emb_base": 10000, "vocab_size": 0,
+ "max_position_embeddings": 512, "layer_norm_eps": 1e-05, "use_parallel_residual": true, "hidden_act": "gelu",
+ "tie_word_embeddings": false}
+JSON
+pro-model init llama.json --tokenizer tokenizer --seed 1 --out llama-0
+pro-model init neox.json --tokenizer tokenizer --seed 2 --out neox-0
+train --method sft --model llama-0 --out base --learning-rate 3e-3 --lr-scheduler-type cosine \
+	--num-train-epochs 2 demos-base.jsonl >base.log
+train --method sft --model neox-0 --out neox --learning-rate 3e-3 --lr-scheduler-type cosine \
+	--num-train-epochs 1 demos-base.jsonl >neox.log
+
+step "Three policies of different quality (stand-ins for Curie, Alpaca, ChatGPT)"
+for q in low mid high; do
+	train --method sft --model base --out $q --learning-rate 1e-3 --num-train-epochs 1 demos-$q.jsonl >$q.log
+done
+
+step "Two reward models: RM_train (LLaMA) and RM_eval (GPT-NeoX), on different comparisons"
+train --method rm --order given --model base --out RM_train --learning-rate 5e-4 --num-train-epochs 2 \
+	rm-train.jsonl >rm-train.log
+train --method rm --order given --model neox --out RM_eval --learning-rate 5e-4 --num-train-epochs 2 \
+	rm-eval.jsonl >rm-eval.log
+pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --reward RM_eval --as RM_eval |
+	pro-world reward --as true |
+	pro-eval -q --hypothesis hh:chosen --reference hh:chosen --accuracy RM_train --accuracy RM_eval \
+		--accuracy true --format json >heldout.json
+
+step "Expansion to length 3 with the strongest model, reranked by RM_train"
+pro-augment -q --model high --source high -n 1 --seed 21 --expect 1200 hh.jsonl |
+	pro-rerank -q --reward RM_train --expect 1200 >hh-3.jsonl
+
+step "PRO on the rankings of length 3; SFT on the human choices"
+train --method pro --model base --out PRO --learning-rate 5e-4 --num-train-epochs 2 hh-3.jsonl >pro.log
+train --method sft --model base --out SFT --learning-rate 5e-4 --num-train-epochs 2 hh.jsonl >sft.log
+
+step "One round of self-bootstrapping from PRO"
+pro-bootstrap -q --model PRO --reward RM_train --out PRO-s --parts 1 --learning-rate 2e-4 --num-train-epochs 1 \
+	--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot.jsonl
+
+step "Evaluation on held-out prompts"
+cp test.jsonl answers.jsonl
+for m in base low mid high SFT PRO PRO-s; do
+	how=--greedy
+	case $m in low | mid | high) how="--temperature 1" ;; esac
+	# shellcheck disable=SC2086
+	pro-augment -q --model $m --source $m $how --max-tokens 64 answers.jsonl >next.jsonl
+	mv next.jsonl answers.jsonl
+done
+pro-score -q --reward RM_eval --as RM_eval --expect 400 answers.jsonl | pro-world reward --as true >scored.jsonl

@@ -1,0 +1,141 @@
+/* Activations, plain and gated. */
+#include <math.h>
+
+#include "kernels/cpu/cpu.h"
+
+enum { PIECE = 1 << 12 };
+
+/* sqrt(2/pi) and the cubic term of the tanh approximation of GELU (Hendrycks and Gimpel 2016). */
+#define GELU_A 0.797884560802865356f
+#define GELU_B 0.044715f
+
+/* sigmoid(x) and *d = sigmoid(x)*sigmoid(-x), both to full relative precision: from exp(-|x|), so
+ * that neither is a difference. */
+CPU_INLINE float
+sigmoid(float x, float *d)
+{
+	float e = cpu_expf(-fabsf(x)), high = 1.0f / (1.0f + e), low = e * high;
+	*d = high * low;
+	return x < 0 ? low : high;
+}
+
+/* The value and, at *d, the derivative. */
+CPU_INLINE float
+act(enum k_act_kind kind, float x, float *d)
+{
+	float s, u, c;
+	switch (kind) {
+	case K_SILU:
+		s = sigmoid(x, &u);
+		*d = s + x * u;
+		return x * s;
+	case K_GELU_TANH: /* 1 + tanh(u) = 2*sigmoid(2u); constant beyond 30, where u^3 is finite */
+		c = x < -30 ? -30 : x;
+		c = c > 30 ? 30 : c;
+		s = sigmoid(2 * GELU_A * (c + GELU_B * c * c * c), &u);
+		*d = s + c * u * (2 * GELU_A * (1.0f + 3 * GELU_B * c * c));
+		return x * s;
+	case K_GELU:
+		s = 0.5f * (1.0f + erff(x * 0.707106781186547524f));
+		c = x * x;
+		*d = s + (c < 200 ? x : 0) * 0.398942280401432678f * cpu_expf(-0.5f * c);
+		return x * s;
+	default:
+		*d = x > 0 ? 1.0f : 0.0f;
+		return x > 0 ? x : 0.0f;
+	}
+}
+
+CPU_INLINE void
+fwd(enum k_act_kind kind, float *out, const float *gate, const float *up, size_t n)
+{
+	float d;
+	if (up != NULL)
+		for (size_t i = 0; i < n; i++)
+			out[i] = act(kind, gate[i], &d) * up[i];
+	else
+		for (size_t i = 0; i < n; i++)
+			out[i] = act(kind, gate[i], &d);
+}
+
+CPU_INLINE void
+bwd(enum k_act_kind kind, float *dgate, float *dup, const float *dout, const float *gate,
+	const float *up, size_t n)
+{
+	if (up != NULL)
+		for (size_t i = 0; i < n; i++) {
+			float d, a = act(kind, gate[i], &d), g = dout[i], u = up[i];
+			dgate[i] = g * u * d;
+			dup[i] = g * a;
+		}
+	else
+		for (size_t i = 0; i < n; i++) {
+			float d;
+			act(kind, gate[i], &d);
+			dgate[i] = dout[i] * d;
+		}
+}
+
+CPU_CLONES static void
+fwd_piece(enum k_act_kind kind, float *out, const float *gate, const float *up, size_t n)
+{
+	switch (kind) {
+	case K_SILU:
+		fwd(K_SILU, out, gate, up, n);
+		break;
+	case K_GELU:
+		fwd(K_GELU, out, gate, up, n);
+		break;
+	case K_GELU_TANH:
+		fwd(K_GELU_TANH, out, gate, up, n);
+		break;
+	case K_RELU:
+		fwd(K_RELU, out, gate, up, n);
+	}
+}
+
+CPU_CLONES static void
+bwd_piece(enum k_act_kind kind, float *dgate, float *dup, const float *dout, const float *gate,
+	const float *up, size_t n)
+{
+	switch (kind) {
+	case K_SILU:
+		bwd(K_SILU, dgate, dup, dout, gate, up, n);
+		break;
+	case K_GELU:
+		bwd(K_GELU, dgate, dup, dout, gate, up, n);
+		break;
+	case K_GELU_TANH:
+		bwd(K_GELU_TANH, dgate, dup, dout, gate, up, n);
+		break;
+	case K_RELU:
+		bwd(K_RELU, dgate, dup, dout, gate, up, n);
+	}
+}
+
+void
+cpu_act_fwd(struct kernels *k, enum k_act_kind kind, void *out, const void *gate, const void *up,
+	size_t n)
+{
+	size_t parts = (n + PIECE - 1) / PIECE;
+#pragma omp parallel for num_threads(k->threads) if (parts > 1)
+	for (size_t p = 0; p < parts; p++) {
+		size_t i = p * PIECE;
+		fwd_piece(kind, (float *)out + i, (const float *)gate + i,
+			up != NULL ? (const float *)up + i : NULL, n - i < PIECE ? n - i : PIECE);
+	}
+}
+
+void
+cpu_act_bwd(struct kernels *k, enum k_act_kind kind, void *dgate, void *dup, const void *dout,
+	const void *gate, const void *up, size_t n)
+{
+	size_t parts = (n + PIECE - 1) / PIECE;
+#pragma omp parallel for num_threads(k->threads) if (parts > 1)
+	for (size_t p = 0; p < parts; p++) {
+		size_t i = p * PIECE;
+		bwd_piece(kind, (float *)dgate + i, up != NULL ? (float *)dup + i : NULL,
+			(const float *)dout + i, (const float *)gate + i,
+			up != NULL ? (const float *)up + i : NULL, n - i < PIECE ? n - i : PIECE);
+	}
+}

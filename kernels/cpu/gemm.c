@@ -1,0 +1,199 @@
+/* The forward product; see gemm.h. */
+#include <string.h>
+
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/gemm.h"
+
+/* Depth of a packed panel: CPU_PANEL*DEPTH floats stay in the second-level cache.  Partial sums are
+ * kept in y between blocks, which changes no bits. */
+enum { DEPTH = 1024, STRIP = 64 };
+
+/* Register tiles: ROWS x (VECS vectors of TYPE), ROWS dividing CPU_TILE and the width dividing
+ * CPU_PANEL; a is [depth][CPU_TILE], b is [depth][CPU_PANEL], y may hold the sum so far. */
+#define UNROLL _Pragma("GCC unroll 16")
+#define TILE(name, TYPE, ROWS, VECS) \
+	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a, \
+		const float *restrict b, int depth, bool load) \
+	{ \
+		enum { WIDTH = sizeof(TYPE) / sizeof(float) }; \
+		TYPE c[ROWS][VECS]; \
+		UNROLL for (int r = 0; r < ROWS; r++) \
+			UNROLL for (int v = 0; v < VECS; v++) \
+				c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
+		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL) \
+			UNROLL for (int r = 0; r < ROWS; r++) \
+				UNROLL for (int v = 0; v < VECS; v++) \
+					c[r][v] += a[r] * *(const TYPE *)(b + v * WIDTH); \
+		UNROLL for (int r = 0; r < ROWS; r++) \
+			UNROLL for (int v = 0; v < VECS; v++) \
+				*(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v]; \
+	}
+
+/* A function on whole tiles of `rows` (rounded up to ROWS) x CPU_PANEL. */
+#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                                   \
+	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b,           \
+		int depth, int rows, bool load)                                                    \
+	{                                                                                          \
+		for (int r = 0; r < rows; r += ROWS)                                               \
+			for (int c = 0; c < CPU_PANEL; c += COLS)                                  \
+				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);             \
+	}
+
+typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
+
+#ifdef __aarch64__
+TILE(part_generic, vec4, 6, 4)
+TILES(tiles_generic, part_generic, 6, 16, )
+#else
+TILE(part_generic, vec4, 4, 2)
+TILES(tiles_generic, part_generic, 4, 8, )
+#endif
+
+typedef void tiles_function(float *y, size_t ldy, const float *a, const float *b, int depth,
+	int rows, bool load);
+
+#ifdef CPU_X86_LEVELS
+typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
+TILE(part_v3, vec8, 6, 2)
+TILES(tiles_v3, part_v3, 6, 16, __attribute__((target("arch=x86-64-v3"))))
+TILE(part_v4_12, vec16, 12, 2)
+TILE(part_v4_4, vec16, 4, 2)
+
+__attribute__((target("arch=x86-64-v4"))) static void
+tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int rows, bool load)
+{
+	if (rows > 8)
+		part_v4_12(y, ldy, a, b, depth, load);
+	else
+		for (int r = 0; r < rows; r += 4)
+			part_v4_4(y + r * ldy, ldy, a + r, b, depth, load);
+}
+
+#else
+#define tiles_v3 tiles_generic
+#define tiles_v4 tiles_generic
+#endif
+
+size_t
+cpu_packed_floats(int rows, int depth)
+{
+	return (size_t)(rows + CPU_TILE - 1) / CPU_TILE * CPU_TILE * depth;
+}
+
+CPU_CLONES static void
+pack_tile(float *restrict p, const float *restrict x, int rows, int depth)
+{
+	if (rows == CPU_TILE) {
+		for (int i = 0; i < depth; i++)
+			for (int r = 0; r < CPU_TILE; r++)
+				p[(size_t)i * CPU_TILE + r] = x[(size_t)r * depth + i];
+		return;
+	}
+	for (int i = 0; i < depth; i++)
+		for (int r = 0; r < CPU_TILE; r++)
+			p[(size_t)i * CPU_TILE + r] = r < rows ? x[(size_t)r * depth + i] : 0;
+}
+
+void
+cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth)
+{
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)rows * depth > 20000)
+	for (int r = 0; r < rows; r += CPU_TILE)
+		pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth,
+			rows - r < CPU_TILE ? rows - r : CPU_TILE, depth);
+}
+
+/* out[i*CPU_PANEL + r] = in[r*ld + i] for 8 rows r and n columns i. */
+CPU_CLONES static void
+transpose8(float *restrict out, const float *restrict in, size_t ld, int n)
+{
+	int i = 0;
+	for (; i + 8 <= n; i += 8) {
+		vec8 a[8], b[8];
+		for (int r = 0; r < 8; r++)
+			a[r] = *(const vec8 *)(in + r * ld + i);
+		for (int r = 0; r < 8; r += 2) {
+			b[r] = __builtin_shufflevector(a[r], a[r + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+			b[r + 1] =
+				__builtin_shufflevector(a[r], a[r + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+		}
+		for (int r = 0; r < 8; r += 4)
+			for (int h = 0; h < 2; h++) {
+				a[r + 2 * h] = __builtin_shufflevector(
+					b[r + h], b[r + 2 + h], 0, 1, 8, 9, 4, 5, 12, 13);
+				a[r + 2 * h + 1] = __builtin_shufflevector(
+					b[r + h], b[r + 2 + h], 2, 3, 10, 11, 6, 7, 14, 15);
+			}
+		for (int r = 0; r < 4; r++) {
+			*(vec8 *)(out + (size_t)(i + r) * CPU_PANEL) = __builtin_shufflevector(
+				a[r], a[r + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+			*(vec8 *)(out + (size_t)(i + r + 4) * CPU_PANEL) = __builtin_shufflevector(
+				a[r], a[r + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+		}
+	}
+	for (; i < n; i++)
+		for (int r = 0; r < 8; r++)
+			out[(size_t)i * CPU_PANEL + r] = in[r * ld + i];
+}
+
+/* b[d][CPU_PANEL] = columns [at, at+d) of n rows of w, transposed and padded with zeros. */
+static void
+pack_panel(float *b, struct k_mat w, size_t first, int n, size_t ld, int at, int d)
+{
+	float strip[8 * STRIP];
+	for (int r = 0; r < CPU_PANEL; r += 8) {
+		int m = n - r < 8 ? n - r : 8;
+		if (w.dtype == K_F32 && m == 8) {
+			transpose8(b + r, (const float *)w.data + (first + r) * ld + at, ld, d);
+			continue;
+		}
+		if (m < 8)
+			memset(strip, 0, sizeof strip);
+		for (int i = 0; i < d; i += STRIP) {
+			int c = d - i < STRIP ? d - i : STRIP;
+			for (int j = 0; j < m; j++)
+				cpu_to_f32(strip + j * STRIP, w, (first + r + j) * ld + at + i, c);
+			transpose8(b + r + (size_t)i * CPU_PANEL, strip, STRIP, c);
+		}
+	}
+}
+
+size_t
+cpu_panel_scratch(void)
+{
+	return CPU_PANEL * DEPTH;
+}
+
+/* A tile that sticks out of y goes through a whole one. */
+static void
+edge_tile(tiles_function *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
+	int rows, int n, bool load)
+{
+	float whole[CPU_TILE * CPU_PANEL] = {0};
+	for (int r = 0; load && r < rows; r++)
+		memcpy(whole + r * CPU_PANEL, y + r * ldy, n * sizeof *y);
+	tiles(whole, CPU_PANEL, a, b, depth, rows, load);
+	for (int r = 0; r < rows; r++)
+		memcpy(y + r * ldy, whole + r * CPU_PANEL, n * sizeof *y);
+}
+
+void
+cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w, size_t first,
+	int n, int depth, bool add, float *scratch)
+{
+	tiles_function *const all[] = {tiles_generic, tiles_v3, tiles_v4}, *tiles = all[cpu_level()];
+	for (int i = 0; i < depth; i += DEPTH) {
+		int d = depth - i < DEPTH ? depth - i : DEPTH;
+		pack_panel(scratch, w, first, n, depth, i, d);
+		for (int r = 0; r < rows; r += CPU_TILE) {
+			const float *a = packed + (size_t)r * depth + (size_t)i * CPU_TILE;
+			int m = rows - r < CPU_TILE ? rows - r : CPU_TILE;
+			bool load = add || i > 0;
+			if (m == CPU_TILE && n == CPU_PANEL)
+				tiles(y + r * ldy, ldy, a, scratch, d, CPU_TILE, load);
+			else
+				edge_tile(tiles, y + r * ldy, ldy, a, scratch, d, m, n, load);
+		}
+	}
+}

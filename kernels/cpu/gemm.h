@@ -1,0 +1,29 @@
+#ifndef PRO_KERNELS_GEMM_H
+#define PRO_KERNELS_GEMM_H
+
+#include "kernels/kernels.h"
+
+/*
+ * The product y = x W^T of the forward passes.  Each element of y is one chain of multiply-adds in
+ * the order of the depth, whatever the tile, the place in it or the number of rows; so the bits of a
+ * row depend on nothing but the row and the weights.  (OpenBLAS, which the backward uses, chooses
+ * kernels by the shape and promises no such thing.)
+ *
+ * x is packed first, in tiles of CPU_TILE rows ([depth][CPU_TILE] each, the last one padded), to be
+ * shared by all threads; a thread then takes panels of CPU_PANEL output columns.
+ */
+enum { CPU_TILE = 12, CPU_PANEL = 32 };
+
+/* Floats that `rows` packed rows take. */
+size_t cpu_packed_floats(int rows, int depth);
+/* Packs the rows x[rows, depth] in parallel. */
+void cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth);
+
+/* Floats of a thread's scratch for cpu_panel_product. */
+size_t cpu_panel_scratch(void);
+/* y[rows,n] (row stride ldy) = (or += when add) x W[first .. first+n)^T, for packed x and n <=
+ * CPU_PANEL rows of w [*,depth]. */
+void cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w,
+	size_t first, int n, int depth, bool add, float *scratch);
+
+#endif

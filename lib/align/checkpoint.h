@@ -1,0 +1,74 @@
+#ifndef PRO_ALIGN_CHECKPOINT_H
+#define PRO_ALIGN_CHECKPOINT_H
+
+#include "lib/align/optim.h"
+#include "lib/base/file.h"
+#include "lib/model/model.h"
+
+/*
+ * What a training run leaves on disk.  OUT appears whole, at the end.  Until then everything lies
+ * in OUT.checkpoints, on the same file system:
+ *
+ *	step-N/	model folder (F32, with its tokenizer), optimizer.safetensors (m, v), state.json
+ *	best-N/	model folder of the best validation so far
+ *	tmp-X/	being written; never read, removed at the next start
+ *	finished	OUT is there; only where the checkpoints are kept
+ *
+ * Every folder is written under tmp-X, fsync'ed and renamed; state.json has the SHA-256 of the
+ * other files, which is checked at load.  So a run that is killed at any moment finds its last
+ * finished checkpoint, and one that has rotted is passed over.
+ */
+struct checkpoints {
+	char *out, *dir;
+	int lock;               /* directory descriptor, flock'ed: one run at a time */
+	int limit;              /* step-N folders kept; at least 1 */
+	const char *source_dir; /* gives tokenizer files and config.json; borrowed */
+	const char *meta;       /* text of pro.json beside every model; borrowed */
+	size_t meta_n;
+};
+
+struct train_state {
+	int64_t step;      /* updates done */
+	int64_t total;     /* updates of the whole run */
+	int64_t tokens;    /* trained so far */
+	int64_t evaluated; /* last step validated; -1: none */
+	int64_t best_step; /* -1: no validation beat another yet */
+	double best_reward;
+	char data_hash[65], model_hash[65];
+	const char *settings; /* "name value\n" lines: what must be equal to go on; borrowed */
+};
+
+/*
+ * Claims OUT.checkpoints (made when missing).  A run that was not finished is there: ERR_CANTCREAT,
+ * unless resume, or overwrite, which lets checkpoints_begin discard it.  resume without a
+ * checkpoint: ERR_NOINPUT, or ERR_CONFIG when OUT is there and finished.  OUT exists:
+ * ERR_CANTCREAT, unless overwrite or resume. Another process holds it: ERR_CANTCREAT.
+ */
+int checkpoints_open(
+	struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e);
+/* Before the first write: removes left-overs, and unless resume all that another run left. */
+int checkpoints_begin(struct checkpoints *c, bool resume, struct err *e);
+/* OUT is there: removes OUT.checkpoints, or keeps it, marked as finished. */
+int checkpoints_finish(struct checkpoints *c, bool keep, struct err *e);
+/* Lets go; an OUT.checkpoints in which nothing was written is removed. */
+void checkpoints_close(struct checkpoints *c);
+
+/* Writes step-N, then removes what is not needed any more. */
+int checkpoint_save(struct checkpoints *c, const struct model *m, const struct optim *o,
+	const struct train_state *s, struct err *e);
+/*
+ * Loads the newest good checkpoint into m and o, whose base model and data s describes (hashes and
+ * settings are compared: ERR_CONFIG names the first that differs).  s gets step, total, tokens and
+ * best.  Checkpoints that do not hold are passed over, with a line each in notes.
+ */
+int checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct train_state *s,
+	struct buf *notes, struct err *e);
+
+int checkpoint_save_best(struct checkpoints *c, const struct model *m, int64_t step, struct err *e);
+int checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struct err *e);
+
+/* Writes OUT itself from m, replacing what is there. */
+int checkpoint_publish(
+	struct checkpoints *c, const struct model *m, enum k_dtype dtype, struct err *e);
+
+#endif

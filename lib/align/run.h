@@ -1,0 +1,75 @@
+#ifndef PRO_ALIGN_RUN_H
+#define PRO_ALIGN_RUN_H
+
+#include "lib/align/checkpoint.h"
+#include "lib/align/trainer.h"
+#include "lib/align/validate.h"
+
+/*
+ * A whole training run: epochs, log, validation, checkpoints, and the finished model at the end.
+ * Everything that a run does follows from the number of updates done, so that a resumed run equals
+ * one that was not interrupted, bit by bit (at the same number of threads).
+ */
+struct run_options {
+	struct optim_options optim;
+	int64_t per_device, accumulation; /* records of an update: their product */
+	double epochs;
+	int64_t max_steps;                             /* > 0: updates, instead of epochs */
+	int64_t logging_steps, save_steps, eval_steps; /* save_steps 0: only when interrupted */
+	uint64_t seed;
+	enum k_dtype save_dtype;
+	bool keep_checkpoints;
+};
+
+/* What the run tells its program; every member may be NULL. */
+struct run_hooks {
+	void *ctx;
+	/* One JSON object and its newline for the log. */
+	int (*log)(void *ctx, const char *line, size_t n, struct err *e);
+	void (*note)(void *ctx, const char *msg);
+	void (*progress)(void *ctx, int64_t step, int64_t total);
+	bool (*interrupted)(void *ctx);
+	double (*clock)(void *ctx); /* seconds, for tokens_per_second */
+};
+
+struct run {
+	const struct run_options *o;
+	struct run_hooks hooks;
+	struct model *model;
+	const struct dataset *data;
+	struct validator *validator;     /* NULL: none */
+	struct checkpoints *checkpoints; /* opened */
+	const char *settings;            /* run_settings */
+	bool resume;
+
+	struct trainer trainer;
+	struct train_state state;
+	int64_t saved; /* step of the newest checkpoint; -1 */
+	uint32_t *order;
+	int64_t order_epoch;
+};
+
+/* Updates of the whole run, and of an epoch. */
+int64_t run_total(const struct run_options *o, size_t n_records);
+int64_t run_per_epoch(const struct run_options *o, size_t n_records);
+
+/*
+ * What must be equal for a run to go on with a checkpoint, as "name value" lines: everything that
+ * the result depends on but data and base model, which are compared by hash.
+ */
+void run_settings(const struct run_options *o, const struct dataset *d, const struct validator *v,
+	const char *template_text, struct buf *out);
+
+/*
+ * Trains.  The members above the empty line are set by the caller; r->model is trained in place.
+ * ERR_TEMPFAIL: interrupted, a checkpoint was written.  ERR_SOFTWARE: a loss or gradient that is
+ * not finite, naming step and record.  On success OUT is there and the checkpoints are gone
+ * (unless keep_checkpoints).
+ */
+int run_train(struct run *r, struct err *e);
+
+/* pro.json: what was trained from what and how.  options: cli_describe's text. */
+void run_describe(const struct dataset *d, const char *model_dir, const char *model_sha256,
+	const char *template_text, const char *options, struct buf *out);
+
+#endif

@@ -1,0 +1,262 @@
+#include "lib/eval/evaluate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int
+add_subset(struct evaluation *v, const char *name)
+{
+	size_t n = (size_t)v->n_subsets, systems = (size_t)v->params.n_hypotheses;
+	v->subsets = x_realloc(v->subsets, (n + 1) * sizeof *v->subsets);
+	v->cells = x_realloc(v->cells, (n + 1) * sizeof *v->cells);
+	v->subsets[n] = x_strdup(name);
+	v->cells[n] = x_calloc(systems, sizeof **v->cells);
+	for (size_t i = 0; i < systems; i++)
+		v->cells[n][i].fields =
+			x_calloc((size_t)v->params.n_fields + 1, sizeof(struct stats));
+	return v->n_subsets++;
+}
+
+void
+evaluation_init(struct evaluation *v, const struct eval_params *params)
+{
+	*v = (struct evaluation){.params = *params};
+	v->no_field = x_calloc((size_t)params->n_fields + 1, sizeof *v->no_field);
+	add_subset(v, "Total");
+}
+
+void
+evaluation_free(struct evaluation *v)
+{
+	for (int s = 0; s < v->n_subsets; s++) {
+		for (int i = 0; i < v->params.n_hypotheses; i++)
+			free(v->cells[s][i].fields);
+		free(v->cells[s]);
+		free(v->subsets[s]);
+	}
+	for (int i = 0; i < v->n_labels; i++)
+		free(v->labels[i]);
+	free(v->cells);
+	free(v->subsets);
+	free(v->no_field);
+	*v = (struct evaluation){0};
+}
+
+static int
+system_of(const struct evaluation *v, const struct response *p)
+{
+	for (int i = 0; i < v->params.n_hypotheses; i++)
+		if (strcmp(v->params.hypotheses[i], p->source) == 0)
+			return i;
+	return -1;
+}
+
+bool
+evaluation_wants(const struct evaluation *v, const struct record *r, int i)
+{
+	return system_of(v, &r->responses[i]) >= 0;
+}
+
+static void
+note_labels(struct evaluation *v, const struct record *r)
+{
+	for (int k = 0; k < r->n_responses; k++) {
+		int i = 0;
+		while (i < v->n_labels && strcmp(v->labels[i], r->responses[k].source) != 0)
+			i++;
+		if (i == v->n_labels && i < EVAL_MAX_LABELS)
+			v->labels[v->n_labels++] = x_strdup(r->responses[k].source);
+	}
+}
+
+/* The record's subset, 0 without params.by; -1 on error. */
+static int
+subset_of(struct evaluation *v, const struct record *r, struct err *e)
+{
+	if (v->params.by == NULL)
+		return 0;
+	const char *name = NULL;
+	if (json_get_string(r->root, v->params.by, &name, NULL, e) < 0)
+		return -1;
+	if (name == NULL)
+		name = "(none)";
+	for (int s = 1; s < v->n_subsets; s++)
+		if (strcmp(v->subsets[s], name) == 0)
+			return s;
+	if (v->n_subsets > EVAL_MAX_SUBSETS)
+		return err_set(e, ERR_DATA, "%s: more than %d different values", v->params.by,
+			EVAL_MAX_SUBSETS);
+	return add_subset(v, name);
+}
+
+static const struct response *
+reference_of(struct evaluation *v, const struct record *r)
+{
+	const struct response *found = NULL;
+	for (int k = 0; v->params.reference && k < r->n_responses; k++) {
+		if (strcmp(r->responses[k].source, v->params.reference) != 0)
+			continue;
+		if (found)
+			v->extra_references++;
+		else
+			found = &r->responses[k];
+	}
+	if (v->params.reference && found == NULL)
+		v->no_reference++;
+	return found;
+}
+
+/* What one system's responses in one record come to. */
+struct sums {
+	int64_t responses, segments;
+	struct stats char_bleu, reward, *fields;
+	struct bleu_corpus corpus;
+};
+
+static void
+add_bleu(const struct evaluation *v, struct sums *s, const struct response *p,
+	const struct response *ref)
+{
+	const char *hyp = p->text, *want = ref->text;
+	size_t n_hyp = p->n, n_want = ref->n;
+	bleu_strip(&hyp, &n_hyp);
+	bleu_strip(&want, &n_want);
+	s->segments++;
+	if (v->params.char_bleu)
+		stats_add(&s->char_bleu, bleu_char(hyp, n_hyp, want, n_want));
+	if (v->params.sacrebleu)
+		bleu_corpus_add(&s->corpus, hyp, n_hyp, want, n_want);
+}
+
+static int
+add_response(struct evaluation *v, struct sums *s, const struct record *r, int k,
+	const struct response *ref, const double *scores, struct err *e)
+{
+	const struct response *p = &r->responses[k];
+	const struct eval_params *params = &v->params;
+	double x = 0;
+	int found = scores != NULL;
+	s->responses++;
+	if (ref)
+		add_bleu(v, s, p, ref);
+	if (scores)
+		x = scores[k];
+	else if (params->reward_field)
+		found = response_number(p, params->reward_field, &x, e);
+	if (found < 0)
+		return err_prefix(e, "responses[%d]", k);
+	if (found)
+		stats_add(&s->reward, sigmoid(x));
+	else
+		v->no_reward += params->reward;
+	for (int f = 0; f < params->n_fields; f++) {
+		found = response_number(p, params->fields[f], &x, e);
+		if (found < 0)
+			return err_prefix(e, "responses[%d]", k);
+		if (found)
+			stats_add(&s->fields[f], x);
+		else
+			v->no_field[f]++;
+	}
+	return 0;
+}
+
+static void
+add_mean(struct stats *to, const struct stats *of_record)
+{
+	if (of_record->n > 0)
+		stats_add(to, of_record->mean);
+}
+
+static void
+add_to_cell(struct eval_cell *c, const struct sums *s, int n_fields)
+{
+	if (s->responses == 0) {
+		c->missing++;
+		return;
+	}
+	c->n++;
+	c->responses += s->responses;
+	c->segments += s->segments;
+	add_mean(&c->char_bleu, &s->char_bleu);
+	add_mean(&c->reward, &s->reward);
+	for (int f = 0; f < n_fields; f++)
+		add_mean(&c->fields[f], &s->fields[f]);
+	for (int k = 0; k < BLEU_ORDER; k++) {
+		c->corpus.correct[k] += s->corpus.correct[k];
+		c->corpus.total[k] += s->corpus.total[k];
+	}
+	c->corpus.hyp_len += s->corpus.hyp_len;
+	c->corpus.ref_len += s->corpus.ref_len;
+}
+
+int
+evaluation_add(struct evaluation *v, const struct record *r, const double *scores, struct err *e)
+{
+	int n_systems = v->params.n_hypotheses, n_fields = v->params.n_fields, rc = 0, any = 0;
+	v->n_records++;
+	note_labels(v, r);
+	int subset = subset_of(v, r, e);
+	if (subset < 0)
+		return -1;
+	const struct response *ref = reference_of(v, r);
+	struct sums *sums = x_calloc((size_t)n_systems, sizeof *sums);
+	for (int i = 0; i < n_systems; i++)
+		sums[i].fields = x_calloc((size_t)n_fields + 1, sizeof(struct stats));
+	for (int k = 0; k < r->n_responses && rc == 0; k++) {
+		int i = system_of(v, &r->responses[k]);
+		if (i >= 0)
+			any = 1, rc = add_response(v, &sums[i], r, k, ref, scores, e);
+	}
+	for (int i = 0; i < n_systems; i++) {
+		if (rc == 0) {
+			add_to_cell(&v->cells[0][i], &sums[i], n_fields);
+			if (subset > 0)
+				add_to_cell(&v->cells[subset][i], &sums[i], n_fields);
+		}
+		free(sums[i].fields);
+	}
+	free(sums);
+	return rc < 0 ? -1 : any;
+}
+
+static int
+never_seen(const struct evaluation *v, const char *what, const char *label, struct err *e)
+{
+	struct buf seen = BUF_INIT;
+	for (int i = 0; i < v->n_labels; i++)
+		buf_printf(
+			&seen, "%s%s", i ? ", " : "", *v->labels[i] ? v->labels[i] : "(no source)");
+	if (v->n_labels == EVAL_MAX_LABELS)
+		buf_puts(&seen, ", ...");
+	err_set(e, ERR_DATA, "%s %s: no response has this source; there are: %s", what, label,
+		seen.data ? seen.data : "no responses");
+	buf_free(&seen);
+	return -1;
+}
+
+int
+evaluation_check(const struct evaluation *v, struct err *e)
+{
+	const struct eval_params *p = &v->params;
+	int64_t n_reward = 0, responses = 0;
+	if (v->n_records == 0)
+		return err_set(e, ERR_DATA, "no records: nothing was evaluated");
+	for (int i = 0; i < p->n_hypotheses; i++) {
+		const struct eval_cell *c = &v->cells[0][i];
+		if (c->n == 0)
+			return never_seen(v, "--hypothesis", p->hypotheses[i], e);
+		n_reward += c->reward.n;
+		responses += c->responses;
+	}
+	if (p->reference && v->no_reference == v->n_records)
+		return never_seen(v, "--reference", p->reference, e);
+	if (p->reward && n_reward == 0)
+		return err_set(e, ERR_DATA, "no response has a number in '%s'",
+			p->reward_field ? p->reward_field : "reward");
+	for (int f = 0; f < p->n_fields; f++)
+		if (v->no_field[f] == responses)
+			return err_set(
+				e, ERR_DATA, "no response has a number in '%s'", p->fields[f]);
+	return 0;
+}

@@ -1,0 +1,72 @@
+#ifndef PRO_EVAL_EVALUATE_H
+#define PRO_EVAL_EVALUATE_H
+
+#include <stdbool.h>
+
+#include "lib/eval/bleu.h"
+#include "lib/eval/stats.h"
+#include "lib/stream/record.h"
+
+/*
+ * The evaluation of section 4.2 and Table 2: systems, told by their responses' source, against a
+ * reference response, on subsets and over all records.  Only sums are kept, so memory does not
+ * grow with the number of records.
+ */
+enum { EVAL_MAX_SUBSETS = 1000, EVAL_MAX_LABELS = 12 };
+
+struct eval_params {
+	const char *const *hypotheses; /* [n_hypotheses] labels, different */
+	int n_hypotheses;
+	const char *reference;     /* label; NULL: no BLEU */
+	bool char_bleu, sacrebleu; /* which BLEUs; ignored without a reference */
+	const char *reward_field;  /* NULL: rewards come with evaluation_add, or there are none */
+	bool reward;               /* there is a reward column */
+	const char *const *fields; /* [n_fields] plain means of these numbers of a response */
+	int n_fields;
+	const char *by; /* member of a record that names its subset; NULL: all together */
+};
+
+/*
+ * One system on one subset.  The value of a record is the mean over its responses with the label;
+ * char_bleu, reward and fields are over records.
+ */
+struct eval_cell {
+	int64_t n, missing; /* records with a response of the system, and without */
+	int64_t responses;
+	struct stats char_bleu;    /* in [0, 1] */
+	struct bleu_corpus corpus; /* every response is a segment */
+	int64_t segments;          /* responses compared with a reference */
+	struct stats reward;       /* of sigmoid(score), in [0, 1] */
+	struct stats *fields;      /* [n_fields] */
+};
+
+struct evaluation {
+	struct eval_params params;
+	int n_subsets;                 /* "Total", the first one, included */
+	char **subsets;                /* [n_subsets], in order of appearance */
+	struct eval_cell **cells;      /* [n_subsets][n_hypotheses] */
+	int64_t n_records;             /* seen, evaluated or not */
+	int64_t no_reference;          /* records without a response of the reference's label */
+	int64_t extra_references;      /* responses of that label after a record's first, unused */
+	int64_t no_reward, *no_field;  /* responses of the systems without these numbers */
+	char *labels[EVAL_MAX_LABELS]; /* the first sources seen, for messages */
+	int n_labels;
+};
+
+/* params' strings are borrowed. */
+void evaluation_init(struct evaluation *v, const struct eval_params *params);
+void evaluation_free(struct evaluation *v);
+
+/* 1 when response i belongs to one of the systems. */
+bool evaluation_wants(const struct evaluation *v, const struct record *r, int i);
+/*
+ * Adds a record: 1, or 0 when none of the systems has a response in it.  scores [n_responses]:
+ * reward model scores, looked at where evaluation_wants; NULL: from params.reward_field, if any.
+ * ERR_DATA: a number that is none, a subset that is no string, too many subsets.
+ */
+int evaluation_add(
+	struct evaluation *v, const struct record *r, const double *scores, struct err *e);
+/* ERR_DATA when there was no record, or a system, the reference or a number never appeared. */
+int evaluation_check(const struct evaluation *v, struct err *e);
+
+#endif

@@ -1,0 +1,24 @@
+#ifndef PRO_EVAL_REPORT_H
+#define PRO_EVAL_REPORT_H
+
+#include "lib/eval/evaluate.h"
+
+/* How an evaluation is shown; each appends to out. */
+
+/*
+ * As Table 2 of the paper: a row per system, the BLEUs, Reward (both x 100, two decimals) and the
+ * plain means (mean±half-width of the 95 % interval) per subset and in Total, notes below that say
+ * what each column is.  reward_from names where the scores are from.
+ */
+void report_table(const struct evaluation *v, const char *reward_from, struct buf *out);
+/*
+ * A list of objects {system, subset, n, responses, missing, bleu_char, sacrebleu, signature,
+ * reward, reward_low, reward_high, fields: {NAME: {mean, low, high}}}, one per system and subset
+ * ("Total" last), at full precision; BLEUs and rewards x 100 as in the table; what was not asked
+ * for is null.
+ */
+void report_json(const struct evaluation *v, struct buf *out);
+/* The same as lines of comma-separated values under a line of names; null is an empty field. */
+void report_csv(const struct evaluation *v, struct buf *out);
+
+#endif

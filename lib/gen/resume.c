@@ -1,0 +1,163 @@
+#include "lib/gen/resume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The file's size without what follows its last newline; -1 on error. */
+static int64_t
+whole_lines(int fd, int64_t size)
+{
+	char block[4096];
+	while (size > 0) {
+		int64_t from = size > (int64_t)sizeof block ? size - (int64_t)sizeof block : 0;
+		ssize_t n = pread(fd, block, (size_t)(size - from), from);
+		if (n != size - from)
+			return -1;
+		const char *nl = memrchr(block, '\n', (size_t)n);
+		if (nl)
+			return from + (nl - block) + 1;
+		size = from;
+	}
+	return 0;
+}
+
+static int
+prepare(struct resume *r, int fd, struct err *e)
+{
+	struct stat st;
+	unsigned char magic[2];
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return err_set(e, ERR_CANTCREAT, "%s: not a regular file", r->path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return err_set(e, ERR_TEMPFAIL, "%s: another run is writing to it", r->path);
+	if (pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b)
+		return err_set(
+			e, ERR_CONFIG, "%s: is compressed, nothing can be appended", r->path);
+	int64_t keep = whole_lines(fd, st.st_size);
+	if (keep < 0)
+		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
+	r->n_torn = st.st_size - keep;
+	if (r->n_torn > 0 && ftruncate(fd, keep) < 0)
+		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
+	return 0;
+}
+
+int
+resume_open(struct resume *r, const char *path, struct err *e)
+{
+	*r = (struct resume){.path = x_strdup(path)};
+	idmap_init(&r->ids);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	if (fd < 0) {
+		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		goto fail;
+	}
+	if (prepare(r, fd, e) < 0) {
+		close(fd);
+		goto fail;
+	}
+	r->f = fdopen(fd, "a"); /* the lock lives as long as fd */
+	if (r->f == NULL) {
+		close(fd);
+		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		goto fail;
+	}
+	r->files[0] = r->path;
+	r->in = input_open(r->files, 1);
+	return 0;
+fail:
+	resume_close(r);
+	return -1;
+}
+
+void
+resume_close(struct resume *r)
+{
+	input_close(r->in);
+	if (r->f)
+		fclose(r->f);
+	record_free(&r->record);
+	idmap_free(&r->ids);
+	buf_free(&r->line);
+	free(r->path);
+	*r = (struct resume){.path = NULL};
+}
+
+/* The next finished record: 1, 0 at the file's end. */
+static int
+next(struct resume *r, struct err *e)
+{
+	const char *line;
+	size_t n;
+	if (r->in == NULL)
+		return 0;
+	int rc = input_line(r->in, &line, &n, e);
+	if (rc == 0) {
+		input_close(r->in);
+		r->in = NULL;
+	}
+	if (rc <= 0)
+		return rc;
+	if (record_parse(&r->record, line, n, e) < 0)
+		return err_prefix(e, "%s:%lld", r->path, (long long)input_lineno(r->in));
+	return 1;
+}
+
+static int
+mismatch(const struct resume *r, const char *what, const char *id, struct err *e)
+{
+	return err_set(e, ERR_CONFIG, "%s:%lld: %s '%s'; this is not a run to go on with", r->path,
+		(long long)input_lineno(r->in), what, id);
+}
+
+int
+resume_match(struct resume *r, const struct record *x, int n, const char *source,
+	const json_t *generated, struct err *e)
+{
+	if (*x->id == '\0')
+		return err_set(e, ERR_DATA, "id: missing, and --resume goes on by it");
+	if (idmap_add(&r->ids, x->id, 0) == 0)
+		return err_set(e, ERR_DATA, "id '%s' was read before", x->id);
+	int rc = next(r, e);
+	if (rc <= 0)
+		return rc;
+	const struct record *d = &r->record;
+	if (strcmp(d->id, x->id) != 0)
+		return mismatch(r, "has another record than the input's", x->id, e);
+	if (record_prompt_hash(d) != record_prompt_hash(x))
+		return mismatch(r, "has another prompt for", x->id, e);
+	if (d->n_responses != x->n_responses + n)
+		return mismatch(r, "has another number of responses for", x->id, e);
+	for (int k = x->n_responses; k < d->n_responses; k++) {
+		const struct response *p = &d->responses[k];
+		if (strcmp(p->source, source) != 0 ||
+			!json_equal(json_object_get(p->json, "generated"), generated))
+			return mismatch(
+				r, "has responses of another model or setting for", x->id, e);
+	}
+	r->n_done++;
+	return 1;
+}
+
+int
+resume_end(struct resume *r, struct err *e)
+{
+	int rc = next(r, e);
+	return rc > 0 ? mismatch(r, "holds more than the input: record", r->record.id, e) : rc;
+}
+
+int
+resume_write(struct resume *r, const struct record *x, struct err *e)
+{
+	buf_reset(&r->line);
+	record_write(x, &r->line);
+	errno = 0;
+	if (fwrite(r->line.data, 1, r->line.len, r->f) != r->line.len || fflush(r->f) == EOF)
+		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno ? errno : EIO));
+	return 0;
+}

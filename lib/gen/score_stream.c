@@ -1,0 +1,247 @@
+#include "lib/gen/score_stream.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/gen/utterance.h"
+
+struct window {
+	struct scored *v;
+	int n, cap;
+	int64_t rows;
+	struct arena arena;
+};
+
+static struct scored *
+slot(struct window *w)
+{
+	if (w->n == w->cap) {
+		int cap = w->cap ? 2 * w->cap : 16;
+		w->v = x_realloc(w->v, (size_t)cap * sizeof *w->v);
+		memset(w->v + w->cap, 0, (size_t)(cap - w->cap) * sizeof *w->v);
+		w->cap = cap;
+	}
+	return &w->v[w->n];
+}
+
+static int
+score_window(struct score_stream *s, struct window *w, struct err *e)
+{
+	const struct encoded **x = arena_calloc(&w->arena, (size_t)w->n, sizeof *x);
+	double **reward = arena_calloc(&w->arena, (size_t)w->n, sizeof *reward);
+	float ***logprobs = arena_calloc(&w->arena, (size_t)w->n, sizeof *logprobs);
+	for (int i = 0; i < w->n; i++) {
+		x[i] = &w->v[i].encoded;
+		reward[i] = w->v[i].reward;
+		logprobs[i] = w->v[i].logprobs;
+	}
+	return s->scorer->model->config.head == HEAD_LM
+		       ? scorer_logprobs(s->scorer, x, w->n, logprobs, e)
+		       : scorer_rewards(s->scorer, x, w->n, reward, e);
+}
+
+static int
+flush(struct score_stream *s, struct window *w, struct err *e)
+{
+	int rc = 0;
+	if (s->scorer && w->n > 0 && score_window(s, w, e) < 0)
+		rc = err_prefix(e, "%s:%lld", w->v[0].file, (long long)w->v[0].line);
+	for (int i = 0; i < w->n && rc == 0; i++)
+		rc = s->done(s->ctx, &w->v[i], e);
+	s->n_tokens += w->rows;
+	w->n = 0;
+	w->rows = 0;
+	arena_reset(&w->arena);
+	return rc;
+}
+
+static int
+note_cuts(struct score_stream *s, const struct scored *x, struct err *e)
+{
+	const struct encoded *c = &x->encoded;
+	if (c->prompt_cut == 0 && c->responses_cut == 0)
+		return 0;
+	char what[128];
+	snprintf(what, sizeof what, "cut: %d tokens of the prompt, %d responses", c->prompt_cut,
+		c->responses_cut);
+	return filter_note_cut(s->filter, &x->record, what, e);
+}
+
+/* 1: x is to be scored, 0: it was rejected. */
+static int
+prepare(struct score_stream *s, struct window *w, struct scored *x, struct err *e)
+{
+	struct arena *a = &w->arena;
+	int rc = scorer_encode(s->scorer, &x->record, a, &x->encoded, e);
+	if (rc < 0)
+		return filter_where(s->filter, e);
+	const char *why =
+		rc == 0 ? "too long (--on-overlong drop)" : scorer_refuses(s->scorer, &x->encoded);
+	if (why)
+		return filter_reject(s->filter, &x->record, why, e);
+	if (note_cuts(s, x, e) < 0)
+		return -1;
+	size_t n = (size_t)x->encoded.n_responses;
+	if (s->scorer->model->config.head == HEAD_REWARD) {
+		x->reward = arena_calloc(a, n, sizeof *x->reward);
+	} else {
+		x->logprobs = arena_calloc(a, n, sizeof *x->logprobs);
+		for (size_t k = 0; k < n; k++)
+			x->logprobs[k] =
+				arena_calloc(a, (size_t)x->encoded.n_ids[k], sizeof(float));
+	}
+	w->rows += scorer_rows(s->scorer, &x->encoded);
+	s->n_responses += (int64_t)n;
+	return 1;
+}
+
+int
+score_stream_run(struct score_stream *s, struct err *e)
+{
+	struct window w = {.v = NULL};
+	arena_init(&w.arena);
+	int rc;
+	for (;;) {
+		struct scored *x = slot(&w);
+		if ((rc = filter_next(s->filter, &x->record, e)) <= 0)
+			break;
+		x->file = input_file(s->filter->in);
+		x->line = input_lineno(s->filter->in);
+		x->encoded = (struct encoded){.n_prompt = 0};
+		x->reward = NULL;
+		x->logprobs = NULL;
+		s->n_without += x->record.n_responses == 0;
+		if (s->scorer && x->record.n_responses > 0) {
+			rc = prepare(s, &w, x, e);
+			if (rc < 0)
+				break;
+			if (rc == 0)
+				continue;
+		}
+		w.n++;
+		if (s->scorer == NULL || w.rows >= SCORE_ROWS || w.n == s->max_records ||
+			w.n == SCORE_ROWS)
+			if ((rc = flush(s, &w, e)) < 0)
+				break;
+	}
+	/* What was read before a mistake goes out before it is told. */
+	struct err late = {0};
+	if (flush(s, &w, rc < 0 ? &late : e) < 0)
+		rc = -1;
+	for (int i = 0; i < w.cap; i++)
+		record_free(&w.v[i].record);
+	free(w.v);
+	arena_free(&w.arena);
+	return rc;
+}
+
+static char *
+field_name(const char *as, const char *name)
+{
+	struct buf b = BUF_INIT;
+	if (as)
+		buf_printf(&b, "%s_", as);
+	buf_puts(&b, name);
+	return b.data;
+}
+
+void
+score_fields_init(
+	struct score_fields *f, const struct scorer *s, const char *as, const char *model_name)
+{
+	*f = (struct score_fields){.by = json_object()};
+	if (s->model->config.head == HEAD_REWARD) {
+		f->reward = x_strdup(as ? as : "reward");
+		f->raw = field_name("raw", f->reward);
+	} else {
+		f->logprob = field_name(as, "logprob");
+		f->mean_logprob = field_name(as, "mean_logprob");
+		f->tokens = field_name(as, "tokens");
+	}
+	json_object_set_new(f->by, "model", json_string(model_name));
+	json_object_set_new(f->by, "hash", json_stringn(model_hash(s->model), 12));
+	json_object_set_new(f->by, "template", json_string(template_name(s->template)));
+}
+
+void
+score_fields_free(struct score_fields *f)
+{
+	free(f->reward);
+	free(f->raw);
+	free(f->logprob);
+	free(f->mean_logprob);
+	free(f->tokens);
+	json_decref(f->by);
+	*f = (struct score_fields){.by = NULL};
+}
+
+static int
+not_finite(const struct scored *x, int k, const char *field, double v, struct err *e)
+{
+	return err_set(e, ERR_SOFTWARE, "%s:%lld: record '%s', responses[%d].%s: %s is not finite",
+		x->file, (long long)x->line, x->record.id, k, field, isnan(v) ? "nan" : "inf");
+}
+
+static int
+write_logprobs(const struct score_fields *f, struct scored *x, int k, struct err *e)
+{
+	json_t *o = x->record.responses[k].json;
+	int n = x->encoded.n_ids[k];
+	double sum = 0;
+	for (int t = 0; t < n; t++)
+		sum += x->logprobs[k][t];
+	if (!isfinite(sum))
+		return not_finite(x, k, f->logprob, sum, e);
+	json_object_set_new(o, f->logprob, json_real(sum));
+	json_object_set_new(o, f->mean_logprob, n > 0 ? json_real(sum / n) : json_null());
+	json_object_set_new(o, f->tokens, json_integer(n));
+	return 0;
+}
+
+int
+score_fields_write(const struct score_fields *f, struct scored *x, struct err *e)
+{
+	struct record *r = &x->record;
+	if (r->n_responses == 0)
+		return 0;
+	for (int k = 0; k < r->n_responses; k++) {
+		if (f->reward == NULL) {
+			if (write_logprobs(f, x, k, e) < 0)
+				return -1;
+			continue;
+		}
+		if (!isfinite(x->reward[k]))
+			return not_finite(x, k, f->reward, x->reward[k], e);
+		json_object_set_new(r->responses[k].json, f->reward, json_real(x->reward[k]));
+		json_object_del(r->responses[k].json, f->raw);
+	}
+	json_t *by = json_object_get(r->root, "scored_by");
+	if (!json_is_object(by)) {
+		by = json_object();
+		json_object_set_new(r->root, "scored_by", by);
+	}
+	json_object_set(by, f->reward ? f->reward : f->logprob, f->by);
+	return record_refresh(r, e);
+}
+
+const char *
+model_label(struct buf *out, const char *dir)
+{
+	char *path = x_strdup(dir), *real = NULL;
+	size_t n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		path[--n] = '\0';
+	const char *slash = strrchr(path, '/'), *base = slash && slash[1] ? slash + 1 : path;
+	if (strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
+		real = realpath(path, NULL);
+	if (real) {
+		slash = strrchr(real, '/');
+		base = slash[1] ? slash + 1 : real;
+	}
+	buf_reset(out);
+	utf8_repair(out, base, strlen(base), false);
+	free(real);
+	free(path);
+	return out->data;
+}

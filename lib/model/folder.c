@@ -1,0 +1,110 @@
+#include "lib/model/folder.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/file.h"
+#include "lib/stream/json.h"
+
+enum { MAX_CONFIG = 1 << 22 };
+
+char *
+folder_begin(const char *dir, struct err *e)
+{
+	struct buf tmp = BUF_INIT;
+	if (file_exists(dir)) {
+		err_set(e, ERR_CANTCREAT, "%s: exists already", dir);
+		return NULL;
+	}
+	buf_puts(&tmp, dir);
+	while (tmp.len > 1 && tmp.data[tmp.len - 1] == '/')
+		tmp.data[--tmp.len] = '\0';
+	buf_printf(&tmp, ".tmp%ld", (long)getpid());
+	if (dir_make(tmp.data, e) < 0) {
+		buf_free(&tmp);
+		return NULL;
+	}
+	return tmp.data;
+}
+
+int
+folder_end(char *tmp, const char *dir, int rc, struct err *e)
+{
+	if (tmp == NULL)
+		return -1;
+	if (rc == 0)
+		rc = dir_replace(tmp, dir, e);
+	if (rc < 0)
+		dir_remove(tmp, NULL);
+	free(tmp);
+	return rc;
+}
+
+int
+folder_write(const char *dir, const char *name, const struct buf *text, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct out o;
+	int rc = out_open(&o, path_join(&path, dir, name), e);
+	if (rc == 0 && (rc = out_write(&o, text->data, text->len, e)) < 0)
+		out_abort(&o);
+	else if (rc == 0)
+		rc = out_commit(&o, e);
+	buf_free(&path);
+	return rc;
+}
+
+int
+folder_copy(const char *from, const char *to, const char *const *names, struct err *e)
+{
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	int rc = 0;
+	for (; *names && rc == 0; names++)
+		if (file_exists(path_join(&a, from, *names)))
+			rc = file_copy(a.data, path_join(&b, to, *names), e);
+	buf_free(&a);
+	buf_free(&b);
+	return rc;
+}
+
+static void
+fill_id(json_t *o, const char *key, int32_t id)
+{
+	if (id >= 0 && json_object_get(o, key) == NULL)
+		json_object_set_new(o, key, json_integer(id));
+}
+
+int
+folder_config(
+	struct model_config *c, const char *path, const struct folder_defaults *d, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	if (file_read(path, MAX_CONFIG, &text, e) < 0) {
+		buf_free(&text);
+		return -1;
+	}
+	json_t *o = json_parse(text.data, text.len, e);
+	int rc = o == NULL ? err_prefix(e, "%s", path) : 0;
+	if (rc == 0 && !json_is_object(o))
+		rc = err_set(e, ERR_DATA, "%s: not a JSON object", path);
+	if (rc == 0) {
+		const json_t *vocab = json_object_get(o, "vocab_size");
+		bool open = vocab == NULL || json_is_null(vocab) ||
+			    (json_is_integer(vocab) && json_integer_value(vocab) == 0);
+		if (open && d->vocab > 0)
+			json_object_set_new(o, "vocab_size", json_integer(d->vocab));
+		fill_id(o, "bos_token_id", d->bos);
+		fill_id(o, "eos_token_id", d->eos);
+		buf_reset(&text);
+		json_write(&text, o);
+		rc = config_parse(c, text.data, text.len, path, e);
+	}
+	json_decref(o);
+	buf_free(&text);
+	if (rc == 0 && d->vocab > c->vocab) {
+		rc = err_set(e, ERR_CONFIG, "%s: vocab_size %d, but the tokenizer has %d tokens",
+			path, c->vocab, d->vocab);
+		config_free(c);
+	}
+	return rc;
+}

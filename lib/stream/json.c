@@ -1,0 +1,227 @@
+#include "lib/stream/json.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * jansson has no integer beyond 64 bits.  Such a number is kept as a string of a NUL byte and its
+ * digits, which no JSON text gives (\u0000 is refused), and written back as it came.
+ */
+bool
+json_is_big(const json_t *v)
+{
+	return json_is_string(v) && json_string_length(v) > 0 && *json_string_value(v) == '\0';
+}
+
+/* Length of the integer at s if it is one that does not fit 64 bits, else 0. */
+static size_t
+big_integer(const char *s, const char *end)
+{
+	const char *p = s, *digits;
+	if (*p == '-')
+		p++;
+	for (digits = p; p < end && *p >= '0' && *p <= '9'; p++)
+		;
+	size_t n = (size_t)(p - digits);
+	if (n < 19 || *digits == '0' || (p < end && (*p == '.' || *p == 'e' || *p == 'E')))
+		return 0;
+	if (n == 19 &&
+		memcmp(digits, *s == '-' ? "9223372036854775808" : "9223372036854775807", 19) <= 0)
+		return 0;
+	return (size_t)(p - s);
+}
+
+/*
+ * Reads over the text once: refuses \u0000, and rewrites big integers into the form above (into
+ * out, which stays empty when there is none).  Leaves all other mistakes to jansson.
+ */
+static int
+prescan(const char *s, size_t n, struct buf *out, struct err *e)
+{
+	const char *p = s, *end = s + n, *kept = s;
+	bool string = false;
+	while (p < end) {
+		if (string && *p == '\\') {
+			if (end - p >= 6 && memcmp(p, "\\u0000", 6) == 0)
+				return err_set(e, ERR_DATA, "byte %zu: \\u0000 in a string",
+					(size_t)(p - s) + 1);
+			p += 2;
+		} else if (*p == '"') {
+			string = !string;
+			p++;
+		} else if (!string && (*p == '-' || (*p >= '0' && *p <= '9'))) {
+			size_t big = big_integer(p, end);
+			if (big > 0) {
+				buf_put(out, kept, (size_t)(p - kept));
+				buf_puts(out, "\"\\u0000");
+				buf_put(out, p, big);
+				buf_putc(out, '"');
+				kept = p + big;
+			}
+			/* the rest of the number, so that its tail is not taken for another */
+			while (p < end && strchr("+-.eE0123456789", *p) && *p)
+				p++;
+		} else {
+			p++;
+		}
+	}
+	if (out->len > 0 && kept < end)
+		buf_put(out, kept, (size_t)(end - kept));
+	return 0;
+}
+
+json_t *
+json_parse(const char *s, size_t n, struct err *e)
+{
+	struct buf rewritten = BUF_INIT;
+	if (prescan(s, n, &rewritten, e) < 0) {
+		buf_free(&rewritten);
+		return NULL;
+	}
+	if (rewritten.len > 0)
+		s = rewritten.data, n = rewritten.len;
+	json_error_t je;
+	json_t *v =
+		json_loadb(s, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+	if (v == NULL) {
+		if (je.line > 1) /* a file, not a line of one */
+			err_set(e, ERR_DATA, "JSON: line %d, column %d: %s", je.line, je.column,
+				je.text);
+		else
+			err_set(e, ERR_DATA, "JSON: column %d: %s", je.column, je.text);
+	}
+	buf_free(&rewritten);
+	return v;
+}
+
+void
+json_write_real(struct buf *out, double x)
+{
+	char s[40];
+	if (!isfinite(x)) {
+		buf_puts(out, "null");
+		return;
+	}
+	/* 15 digits are always kept, except by the denormals, which have fewer */
+	for (int digits = fabs(x) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+		snprintf(s, sizeof s, "%.*g", digits, x);
+		if (strtod(s, NULL) == x)
+			break;
+	}
+	buf_puts(out, s);
+	if (s[strcspn(s, ".e")] == '\0')
+		buf_puts(out, ".0"); /* so that a real stays one */
+}
+
+void
+json_write_string(struct buf *out, const char *s, size_t n)
+{
+	static const char letters[] = "btnvfr"; /* from \b on; \v has no escape in JSON */
+	const char *end = s + n, *kept = s;
+	buf_putc(out, '"');
+	for (; s < end; s++) {
+		unsigned char c = (unsigned char)*s;
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		buf_put(out, kept, (size_t)(s - kept));
+		kept = s + 1;
+		if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else if (c >= '\b' && c <= '\r' && c != '\v')
+			buf_printf(out, "\\%c", letters[c - '\b']);
+		else
+			buf_printf(out, "\\u%04x", c);
+	}
+	buf_put(out, kept, (size_t)(end - kept));
+	buf_putc(out, '"');
+}
+
+static void
+write_object(struct buf *out, const json_t *v)
+{
+	bool first = true;
+	buf_putc(out, '{');
+	for (void *i = json_object_iter((json_t *)v); i;
+		i = json_object_iter_next((json_t *)v, i)) {
+		const char *key = json_object_iter_key(i);
+		if (!first)
+			buf_putc(out, ',');
+		first = false;
+		json_write_string(out, key, strlen(key));
+		buf_putc(out, ':');
+		json_write(out, json_object_iter_value(i));
+	}
+	buf_putc(out, '}');
+}
+
+void
+json_write(struct buf *out, const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_OBJECT:
+		write_object(out, v);
+		break;
+	case JSON_ARRAY:
+		buf_putc(out, '[');
+		for (size_t i = 0; i < json_array_size(v); i++) {
+			if (i > 0)
+				buf_putc(out, ',');
+			json_write(out, json_array_get(v, i));
+		}
+		buf_putc(out, ']');
+		break;
+	case JSON_STRING:
+		if (json_is_big(v))
+			buf_put(out, json_string_value(v) + 1, json_string_length(v) - 1);
+		else
+			json_write_string(out, json_string_value(v), json_string_length(v));
+		break;
+	case JSON_INTEGER:
+		buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+		break;
+	case JSON_REAL:
+		json_write_real(out, json_real_value(v));
+		break;
+	case JSON_TRUE:
+		buf_puts(out, "true");
+		break;
+	case JSON_FALSE:
+		buf_puts(out, "false");
+		break;
+	case JSON_NULL:
+		buf_puts(out, "null");
+		break;
+	}
+}
+
+int
+json_get_string(const json_t *o, const char *key, const char **v, size_t *n, struct err *e)
+{
+	const json_t *x = json_object_get(o, key);
+	if (x == NULL)
+		return 0;
+	if (!json_is_string(x) || json_is_big(x))
+		return err_set(e, ERR_DATA, "%s: not a string", key);
+	*v = json_string_value(x);
+	if (n)
+		*n = json_string_length(x);
+	return 1;
+}
+
+int
+json_get_number(const json_t *o, const char *key, double *v, struct err *e)
+{
+	const json_t *x = json_object_get(o, key);
+	if (x == NULL)
+		return 0;
+	if (json_is_big(x))
+		*v = strtod(json_string_value(x) + 1, NULL);
+	else if (json_is_number(x))
+		*v = json_number_value(x);
+	else
+		return err_set(e, ERR_DATA, "%s: not a number", key);
+	return isfinite(*v) ? 1 : err_set(e, ERR_DATA, "%s: not finite", key);
+}

@@ -1,0 +1,152 @@
+#include "lib/stream/filter.h"
+
+#include <unistd.h>
+
+#include "tests/test.h"
+
+static char dir[] = "/tmp/pro-filter-XXXXXX";
+
+static const char *
+path(const char *name)
+{
+	static char p[4][128];
+	static int k;
+	snprintf(p[++k % 4], sizeof *p, "%s/%s", dir, name);
+	return p[k % 4];
+}
+
+static void
+put_file(const char *name, const char *text)
+{
+	FILE *f = fopen(path(name), "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+static const char *
+get_file(const char *name)
+{
+	static char text[4096];
+	FILE *f = fopen(path(name), "r");
+	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static const char three[] = "{\"id\":\"a\",\"prompt\":\"1\",\"responses\":[]}\n\n"
+			    "{\"id\":\"b\",\"prompt\":\"2\",\"responses\":[]}\n \t\n"
+			    "{\"id\":\"c\",\"prompt\":\"3\",\"responses\":[]}";
+
+static void
+test_counts_and_rejects(void)
+{
+	struct err e = {0};
+	struct filter f;
+	struct record r = {0};
+	put_file("in", three);
+	const char *in = strdup(path("in"));
+	const char *rejects = strdup(path("rejects"));
+	FILE *out = fopen(path("out"), "w");
+	CHECK(filter_open(&f, &in, 1, out, rejects, &e) == 0);
+	for (int i = 0; filter_next(&f, &r, &e) > 0; i++) {
+		if (i == 1)
+			CHECK(filter_reject(&f, &r, "too \"odd\"", &e) == 0);
+		else
+			CHECK(filter_emit(&f, &r, i == 0, &e) == 0);
+		if (i == 0) /* flushed: it is in the file already */
+			CHECK(strstr(get_file("out"), "\"a\"") != NULL);
+		if (i == 2)
+			CHECK(filter_note_cut(&f, &r, "cut", &e) == 0);
+	}
+	CHECK(f.n_in == 3 && f.n_out == 2 && f.n_rejected == 1 && f.n_cut == 1);
+	CHECK(filter_finish(&f, 3, &e) == 0);
+	CHECK(filter_finish(&f, 2, &e) == -1 && e.code == ERR_DATA);
+	CHECK_STR(e.msg, "3 records read, --expect 2");
+	struct buf b = BUF_INIT;
+	filter_summary(&f, &b);
+	CHECK_STR(b.data, "3 records read, 2 written, 1 rejected, 1 cut");
+	buf_free(&b);
+	filter_close(&f);
+	fclose(out);
+	CHECK_STR(get_file("out"), "{\"id\":\"a\",\"prompt\":\"1\",\"responses\":[]}\n"
+				   "{\"id\":\"c\",\"prompt\":\"3\",\"responses\":[]}\n");
+	char want[1024];
+	snprintf(want, sizeof want,
+		"{\"file\":\"%s\",\"line\":3,\"id\":\"b\",\"reason\":\"too "
+		"\\\"odd\\\"\",\"record\":"
+		"{\"id\":\"b\",\"prompt\":\"2\",\"responses\":[]}}\n"
+		"{\"file\":\"%s\",\"line\":5,\"id\":\"c\",\"reason\":\"cut\",\"record\":"
+		"{\"id\":\"c\",\"prompt\":\"3\",\"responses\":[]}}\n",
+		in, in);
+	CHECK_STR(get_file("rejects"), want);
+	record_free(&r);
+	free((void *)in);
+	free((void *)rejects);
+}
+
+static void
+test_a_bad_line_has_file_and_line(void)
+{
+	struct err e = {0};
+	struct filter f;
+	struct record r = {0};
+	put_file("bad", "\xef\xbb\xbf{\"prompt\":\"1\"}\r\n{\"prompt\":[]}\n");
+	const char *in = path("bad");
+	char want[200];
+	snprintf(want, sizeof want, "%s:2: prompt: empty list", in);
+	CHECK(filter_open(&f, &in, 1, NULL, NULL, &e) == 0);
+	CHECK(filter_next(&f, &r, &e) == 1); /* behind a byte order mark */
+	CHECK(filter_next(&f, &r, &e) == -1 && e.code == ERR_DATA);
+	CHECK_STR(e.msg, want);
+	filter_close(&f);
+	filter_close(&f); /* safe at any time */
+	record_free(&r);
+}
+
+static void
+test_full_disks_are_noticed(void)
+{
+	struct err e = {0};
+	struct filter f;
+	struct record r = {0};
+	put_file("in", three);
+	const char *in = path("in");
+	if (access("/dev/full", W_OK) != 0)
+		SKIP("no /dev/full");
+	/* at a flush, at the end, and in the rejects */
+	for (int how = 0; how < 3; how++) {
+		FILE *out = fopen(how < 2 ? "/dev/full" : "/dev/null", "w");
+		CHECK(filter_open(&f, &in, 1, out, how == 2 ? "/dev/full" : NULL, &e) == 0);
+		CHECK(filter_next(&f, &r, &e) == 1);
+		if (how < 2)
+			CHECK(filter_emit(&f, &r, how == 0, &e) == (how == 0 ? -1 : 0));
+		else
+			CHECK(filter_reject(&f, &r, "why", &e) == 0);
+		if (how > 0)
+			CHECK(filter_finish(&f, -1, &e) == -1);
+		CHECK(e.code == ERR_IO && strstr(e.msg, "No space left") != NULL);
+		filter_close(&f);
+		fclose(out);
+	}
+	CHECK(filter_open(&f, &in, 1, NULL, "/nonexistent/rejects", &e) == -1 &&
+		e.code == ERR_CANTCREAT);
+	filter_close(&f);
+	record_free(&r);
+}
+
+int
+main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	RUN(test_counts_and_rejects);
+	RUN(test_a_bad_line_has_file_and_line);
+	RUN(test_full_disks_are_noticed);
+	char cmd[64];
+	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
+	if (system(cmd) != 0)
+		return 1;
+	TEST_END;
+}

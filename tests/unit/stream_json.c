@@ -1,0 +1,139 @@
+#include "lib/stream/json.h"
+
+#include "tests/test.h"
+
+/* What a text becomes when it is read and written; "error: ..." when it is refused. */
+static const char *
+round_trip(const char *text)
+{
+	static struct buf b = BUF_INIT;
+	struct err e = {0};
+	json_t *v = json_parse(text, strlen(text), &e);
+	buf_reset(&b);
+	if (v == NULL) {
+		CHECK(e.code == ERR_DATA);
+		buf_printf(&b, "error: %s", e.msg);
+	} else {
+		json_write(&b, v);
+		json_decref(v);
+	}
+	return b.data;
+}
+
+static const char *
+real(double x)
+{
+	static struct buf b = BUF_INIT;
+	buf_reset(&b);
+	json_write_real(&b, x);
+	return b.data;
+}
+
+static void
+test_values_pass_through(void)
+{
+	static const char *const same[] = {"{}", "[]", "null", "true", "false", "0", "-1",
+		"9223372036854775807", "-9223372036854775808", "\"\"", "\"a\\\"b\\\\c\"",
+		"\"\\b\\f\\n\\r\\t\\u000b\\u001f/\"", "\"\xc3\xa9\xf0\x9f\x98\x80\"",
+		"{\"z\":1,\"a\":{\"y\":[1,2.5,null],\"b\":\"\"}}", "0.1", "1.0", "-0.0", "1e+300",
+		"5e-324", "1.7976931348623157e+308", "[[[[[[[[]]]]]]]]"};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+		CHECK_STR(round_trip(same[i]), same[i]);
+	CHECK_STR(round_trip(" { \"a\" : [ 1 , 2 ] } \r\n"), "{\"a\":[1,2]}");
+	CHECK_STR(round_trip("\"\\u00e9\\ud83d\\ude00\""), "\"\xc3\xa9\xf0\x9f\x98\x80\"");
+	CHECK_STR(round_trip("[1.50,1E5,1e-7]"), "[1.5,100000.0,1e-07]");
+}
+
+static void
+test_big_integers_pass_through(void)
+{
+	static const char *const same[] = {"9223372036854775808", "-9223372036854775809",
+		"[18446744073709551615,{\"a\":-123456789012345678901234567890,\"b\":7}]",
+		"{\"s\":\"123456789012345678901234\\\\\",\"n\":123456789012345678901234}"};
+	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+		CHECK_STR(round_trip(same[i]), same[i]);
+	CHECK_STR(round_trip("12345678901234567890.0"), "1.2345678901234567e+19");
+	struct err e = {0};
+	const char *text = "{\"a\":18446744073709551616}", *s;
+	double d;
+	json_t *v = json_parse(text, strlen(text), &e);
+	CHECK(json_is_big(json_object_get(v, "a")));
+	CHECK(json_get_string(v, "a", &s, NULL, &e) == -1);
+	CHECK(json_get_number(v, "a", &d, &e) == 1 && d == 18446744073709551616.0);
+	json_decref(v);
+}
+
+static void
+test_mistakes_are_named(void)
+{
+	CHECK_STR(round_trip("{\"a\":1,\"a\":2}"),
+		"error: JSON: column 10: duplicate object key near '\"a\"'");
+	CHECK_STR(round_trip("[1,\"a\\u0000\"]"), "error: byte 6: \\u0000 in a string");
+	CHECK_STR(round_trip("[1,\"\\\\u0000\"]"), "[1,\"\\\\u0000\"]");
+	static const char *const bad[] = {"", " ", "[1", "[1,]", "{1:2}", "tru", "1 2", "{} {}",
+		"\"\\ud800\"", "\"\xff\"", "\"\xc3\"", "\"a\nb\"", "1e999", "01", "+1", "NaN",
+		"{12345678901234567890:1}", "[012345678901234567890]", "-", "\"\\", "\"\\u00"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		CHECK(strncmp(round_trip(bad[i]), "error: ", 7) == 0);
+	/* a NUL byte in the text itself, and nesting deep enough to end a stack */
+	struct err e = {0};
+	CHECK(json_parse("[1]\0", 4, &e) == NULL && e.code == ERR_DATA);
+	CHECK(json_parse("\"a\0b\"", 5, &e) == NULL && e.code == ERR_DATA);
+	size_t n = 1 << 20;
+	char *deep = malloc(n);
+	memset(deep, '[', n);
+	CHECK(json_parse(deep, n, &e) == NULL && e.code == ERR_DATA);
+	free(deep);
+}
+
+static void
+test_reals_have_fewest_digits(void)
+{
+	CHECK_STR(real(0.1), "0.1");
+	CHECK_STR(real(1), "1.0");
+	CHECK_STR(real(-0.0), "-0.0");
+	CHECK_STR(real(1e21), "1e+21");
+	CHECK_STR(real(0.1 + 0.2), "0.30000000000000004");
+	CHECK_STR(real(1.0 / 3), "0.3333333333333333");
+	CHECK_STR(real(NAN), "null");
+	CHECK_STR(real(-INFINITY), "null");
+	unsigned long long bits = 0x9e3779b97f4a7c15ull;
+	for (int i = 0; i < 20000; i++) {
+		double x;
+		bits = bits * 6364136223846793005ull + 1442695040888963407ull;
+		memcpy(&x, &bits, sizeof x);
+		if (isfinite(x))
+			CHECK(strtod(real(x), NULL) == x);
+	}
+}
+
+static void
+test_lookups_say_what_is_wrong(void)
+{
+	struct err e = {0};
+	const char *s = NULL, *text = "{\"s\":\"x\",\"n\":2,\"r\":0.5,\"z\":null}";
+	size_t n = 0;
+	double d = 0;
+	json_t *v = json_parse(text, strlen(text), &e);
+	CHECK(json_get_string(v, "s", &s, &n, &e) == 1 && n == 1 && strcmp(s, "x") == 0);
+	CHECK(json_get_string(v, "none", &s, &n, &e) == 0);
+	CHECK(json_get_string(v, "n", &s, &n, &e) == -1);
+	CHECK_STR(e.msg, "n: not a string");
+	CHECK(json_get_number(v, "n", &d, &e) == 1 && d == 2);
+	CHECK(json_get_number(v, "r", &d, &e) == 1 && d == 0.5);
+	CHECK(json_get_number(v, "none", &d, &e) == 0);
+	CHECK(json_get_number(v, "z", &d, &e) == -1);
+	CHECK_STR(e.msg, "z: not a number");
+	json_decref(v);
+}
+
+int
+main(void)
+{
+	RUN(test_values_pass_through);
+	RUN(test_big_integers_pass_through);
+	RUN(test_mistakes_are_named);
+	RUN(test_reals_have_fewest_digits);
+	RUN(test_lookups_say_what_is_wrong);
+	TEST_END;
+}
