@@ -171,7 +171,7 @@ run_record(struct run *run, const json_t *in, const json_t *want)
 	struct record r = {0};
 	struct arena a;
 	struct encoded x;
-	float logp[600], coef[600];
+	float logp[1024], coef[1024];
 	double sum[2] = {0}, mean[2], R[2], dr[2] = {0}, beta = 0.05;
 	arena_init(&a);
 	take_record(&r, in);
