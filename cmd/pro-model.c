@@ -4,66 +4,49 @@
 #include <string.h>
 
 #include "lib/base/cli.h"
-#include "lib/base/file.h"
+#include "lib/gen/describe.h"
 #include "lib/model/folder.h"
 #include "lib/model/gguf.h"
 #include "lib/model/model.h"
 #include "lib/stream/json.h"
 #include "lib/text/bpe_train.h"
-#include "lib/text/template.h"
+#include "lib/text/tokenizer.h"
 
+/* A command line that parses, but is not whole. */
 static void
-operands(struct cli *c, int n)
+need(const struct cli *c, bool there, const char *what)
 {
-	if (c->n_files == n)
+	if (there)
 		return;
 	struct err e;
-	err_set(&e, ERR_USAGE, "%s: %d operand%s expected: %s", c->command, n, n == 1 ? "" : "s",
-		c->operands);
+	err_set(&e, ERR_USAGE, "%s: %s is missing; see pro-model %s --help", c->command, what,
+		c->command);
 	cli_die(c, &e);
 }
 
-static void
-required(const struct cli *c, const char *value, const char *option)
+static struct kernels *
+open_kernels(const struct cli *c)
 {
-	if (value)
-		return;
+	struct kernels *k = kernels_cpu_open((int)c->threads);
+	if (k)
+		return k;
 	struct err e;
-	err_set(&e, ERR_USAGE, "%s: %s is missing", c->command, option);
+	err_set(&e, ERR_SOFTWARE, "out of memory");
 	cli_die(c, &e);
 }
-
-static int
-copy_tokenizer(const char *from, const char *to, struct err *e)
-{
-	struct buf a = BUF_INIT, b = BUF_INIT;
-	int rc = 0;
-	for (const char *const *name = tokenizer_files(); *name && rc == 0; name++)
-		if (file_exists(path_join(&a, from, *name)))
-			rc = file_copy(a.data, path_join(&b, to, *name), e);
-	buf_free(&a);
-	buf_free(&b);
-	return rc;
-}
-
-static const char *const dtype_names[] = {
-	[K_F32] = "float32", [K_BF16] = "bfloat16", [K_F16] = "float16"};
 
 /* ---- init */
 
 static int
-init_write(const struct model_config *c, uint64_t seed, int dtype, const char *dir, struct err *e)
+init_write(const struct model_config *config, uint64_t seed, int dtype, struct kernels *k,
+	const char *dir, struct err *e)
 {
-	static const enum k_dtype types[] = {K_F32, K_BF16, K_F16};
-	struct model *m = NULL;
-	struct kernels *k = kernels_cpu_open(1);
-	int rc = k ? model_create(&m, c, k, seed, e) : err_set(e, ERR_SOFTWARE, "out of memory");
-	if (rc == 0)
-		rc = model_save(m, dir, NULL, types[dtype], e);
-	if (m)
-		model_close(m);
-	if (k)
-		k->close(k);
+	static const enum k_dtype types[] = {K_F32, K_BF16, K_F16}; /* as in --dtype */
+	struct model *m;
+	if (model_create(&m, config, k, seed, e) < 0)
+		return -1;
+	int rc = model_save(m, dir, NULL, types[dtype], e);
+	model_close(m);
 	return rc;
 }
 
@@ -89,8 +72,8 @@ cmd_init(int argc, char **argv)
 		.options = options,
 		.max_operands = 1};
 	cli_parse(&c, argc, argv);
-	operands(&c, 1);
-	required(&c, out, "--out");
+	need(&c, c.n_files == 1, c.operands);
+	need(&c, out != NULL, "--out");
 	struct err e = {0};
 	struct tokenizer *t = NULL;
 	struct model_config config;
@@ -103,125 +86,20 @@ cmd_init(int argc, char **argv)
 	if (folder_config(&config, c.files[0], &d, &e) < 0)
 		cli_die(&c, &e);
 	char *tmp = folder_begin(out, &e);
-	int rc = tmp ? init_write(&config, c.seed, dtype, tmp, &e) : -1;
+	struct kernels *k = open_kernels(&c);
+	int rc = tmp ? init_write(&config, c.seed, dtype, k, tmp, &e) : -1;
 	if (rc == 0 && tok)
-		rc = copy_tokenizer(tok, tmp, &e);
+		rc = folder_copy(tok, tmp, tokenizer_files(), &e);
 	if (folder_end(tmp, out, rc, &e) < 0)
 		cli_die(&c, &e);
 	cli_info(&c, "%s: %lld parameters", out, (long long)config_parameters(&config));
 	config_free(&config);
 	tokenizer_free(t);
+	k->close(k);
 	return cli_close_stdout(&c);
 }
 
 /* ---- info */
-
-struct info {
-	struct model_config config;
-	struct model *model;
-	struct tokenizer *tokenizer; /* NULL: none in the folder */
-	struct template *template;   /* NULL: none without a tokenizer */
-	const char *how;
-	size_t bytes;
-	int n_tensors;
-};
-
-static bool
-has_tokenizer(const char *dir)
-{
-	static const char *const files[] = {"tokenizer.model", "tokenizer.json", "vocab.json"};
-	struct buf path = BUF_INIT;
-	bool found = false;
-	for (int i = 0; i < 3; i++)
-		found |= file_exists(path_join(&path, dir, files[i])) != 0;
-	buf_free(&path);
-	return found;
-}
-
-static int
-info_read(struct info *in, const char *dir, struct kernels *k, struct err *e)
-{
-	if (config_load(&in->config, dir, e) < 0)
-		return -1;
-	struct model_open_options o = {.use = MODEL_INFER, .head = in->config.head};
-	if (model_open(&in->model, dir, k, &o, e) < 0)
-		return -1;
-	const struct st_tensor *t;
-	while ((t = weights_at(in->model->weights, in->n_tensors)) != NULL) {
-		in->bytes += t->bytes;
-		in->n_tensors++;
-	}
-	if (!has_tokenizer(dir))
-		return 0;
-	if (tokenizer_load(&in->tokenizer, dir, e) < 0)
-		return -1;
-	struct err why;
-	if (template_select(&in->template, NULL, dir, in->tokenizer, &in->how, &why) < 0)
-		in->how = "not recognised: give --template";
-	return 0;
-}
-
-static void
-info_free(struct info *in)
-{
-	if (in->template)
-		template_free(in->template);
-	if (in->tokenizer)
-		tokenizer_free(in->tokenizer);
-	if (in->model)
-		model_close(in->model);
-	config_free(&in->config);
-}
-
-static json_t *
-info_json(struct info *in)
-{
-	const struct model_config *c = &in->config;
-	json_t *o = json_pack("{s:s, s:s, s:I, s:s, s:I, s:i}", "architecture",
-		config_architecture(c), "head", c->head == HEAD_REWARD ? "reward" : "lm",
-		"parameters", (json_int_t)config_parameters(c), "dtype", dtype_names[c->dtype],
-		"bytes", (json_int_t)in->bytes, "tensors", in->n_tensors);
-	json_t *shape = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b}", "layers",
-		c->n_layers, "hidden", c->hidden, "heads", c->n_heads, "kv_heads", c->n_kv_heads,
-		"head_dim", c->head_dim, "ffn", c->ffn, "vocab", c->vocab, "positions",
-		c->max_positions, "tied_head", c->tied_head);
-	json_object_update_missing(o, shape);
-	json_decref(shape);
-	const struct tokenizer *t = in->tokenizer;
-	if (t) {
-		shape = json_pack("{s:s, s:i, s:i, s:i, s:b, s:s, s:s?, s:s}", "tokenizer",
-			tokenizer_is_spm(t) ? "sentencepiece" : "byte-level bpe", "tokenizer_vocab",
-			(int)tokenizer_vocab(t), "bos", (int)tokenizer_bos(t), "eos",
-			(int)tokenizer_eos(t), "adds_bos", tokenizer_adds_bos(t), "tokenizer_hash",
-			tokenizer_hash(t), "template",
-			in->template ? template_name(in->template) : NULL, "template_chosen",
-			in->how);
-		json_object_update_missing(o, shape);
-		json_decref(shape);
-	}
-	json_object_set_new(o, "hash", json_string(model_hash(in->model)));
-	return o;
-}
-
-/* "name value" lines; -1 ids and missing values as "none". */
-static void
-info_print(json_t *o)
-{
-	const char *key;
-	json_t *v;
-	json_object_foreach(o, key, v)
-	{
-		struct buf b = BUF_INIT;
-		if (json_is_string(v))
-			buf_puts(&b, json_string_value(v));
-		else if (json_is_null(v) || (json_is_integer(v) && json_integer_value(v) < 0))
-			buf_puts(&b, "none");
-		else
-			json_write(&b, v);
-		printf("%-16s %s\n", key, b.data);
-		buf_free(&b);
-	}
-}
 
 static int
 cmd_info(int argc, char **argv)
@@ -238,24 +116,92 @@ cmd_info(int argc, char **argv)
 		.options = options,
 		.max_operands = 1};
 	cli_parse(&c, argc, argv);
-	operands(&c, 1);
+	need(&c, c.n_files == 1, c.operands);
 	struct err e = {0};
-	struct info in = {0};
-	struct kernels *k = kernels_cpu_open(1);
-	if (k == NULL || info_read(&in, c.files[0], k, &e) < 0)
+	json_t *o;
+	struct kernels *k = open_kernels(&c);
+	if (describe_folder(&o, c.files[0], k, &e) < 0)
 		cli_die(&c, &e);
-	json_t *o = info_json(&in);
-	if (json) {
-		struct buf b = BUF_INIT;
-		json_write(&b, o);
-		puts(b.data);
-		buf_free(&b);
-	} else {
-		info_print(o);
-	}
+	struct buf b = BUF_INIT;
+	if (json)
+		json_write(&b, o), buf_putc(&b, '\n');
+	else
+		describe_lines(&b, o);
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
 	json_decref(o);
-	info_free(&in);
 	k->close(k);
+	return cli_close_stdout(&c);
+}
+
+/* ---- tokenizer */
+
+static int
+read_stdin(struct buf *out, struct err *e)
+{
+	size_t n;
+	do {
+		buf_reserve(out, 1 << 16);
+		n = fread(out->data + out->len, 1, 1 << 16, stdin);
+		out->len += n;
+	} while (n > 0);
+	return ferror(stdin) ? err_set(e, ERR_IO, "stdin: %s", strerror(errno)) : 0;
+}
+
+static int
+cmd_tokenizer(int argc, char **argv)
+{
+	static const char *const end_of_text[] = {"<|endoftext|>"};
+	const char *out = NULL;
+	int64_t vocab = 0, min_count = 2;
+	struct cli_list special = {0};
+	const struct cli_option options[] = {
+		{"out", 'o', CLI_TEXT, &out, "DIR", "the new folder; must not exist", NULL, 0, 0,
+			NULL},
+		{"vocab", 0, CLI_INT, &vocab, "N",
+			"tokens wanted, 256 bytes and special ones included", NULL, 0, 1 << 24,
+			NULL},
+		{"special", 0, CLI_LIST, &special, "TOKEN",
+			"special token, repeatable, the first is eos; none given: <|endoftext|>",
+			NULL, 0, 0, NULL},
+		{"min-count", 0, CLI_INT, &min_count, "N", "leave rarer pairs unmerged", NULL, 1,
+			1e9, NULL},
+		{0},
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "tokenizer",
+		.operands = "",
+		.summary = "Trains a byte-level BPE tokenizer on the text of standard input",
+		.options = options,
+		.max_operands = 0};
+	cli_parse(&c, argc, argv);
+	need(&c, out != NULL, "--out");
+	need(&c, vocab > 0, "--vocab");
+	struct err e = {0};
+	struct bpe_train_params p = {.vocab = (int)vocab,
+		.special = special.n ? special.v : end_of_text,
+		.n_special = special.n ? special.n : 1,
+		.min_count = (int)min_count};
+	struct buf text = BUF_INIT, json = BUF_INIT, config = BUF_INIT;
+	int got;
+	if (read_stdin(&text, &e) < 0 ||
+		bpe_train(text.data, text.len, &p, &json, &config, &got, &e) < 0)
+		cli_die(&c, &e);
+	char *tmp = folder_begin(out, &e);
+	int rc = tmp ? folder_write(tmp, "tokenizer.json", &json, &e) : -1;
+	if (rc == 0)
+		rc = folder_write(tmp, "tokenizer_config.json", &config, &e);
+	if (folder_end(tmp, out, rc, &e) < 0)
+		cli_die(&c, &e);
+	if (got < vocab)
+		cli_warn(&c, "%s: %d tokens, not %lld: the text has no more pairs", out, got,
+			(long long)vocab);
+	else
+		cli_info(&c, "%s: %d tokens", out, got);
+	buf_free(&text);
+	buf_free(&json);
+	buf_free(&config);
+	free(special.v);
 	return cli_close_stdout(&c);
 }
 
@@ -279,7 +225,7 @@ cmd_tokenize(int argc, char **argv)
 		.options = options,
 		.max_operands = 1};
 	cli_parse(&c, argc, argv);
-	operands(&c, 1);
+	need(&c, c.n_files == 1, c.operands);
 	struct err e = {0};
 	struct tokenizer *t;
 	if (tokenizer_load(&t, c.files[0], &e) < 0)
@@ -321,13 +267,14 @@ cmd_tokenize(int argc, char **argv)
 
 /* ---- import */
 
-/* The finished folder is opened once before it gets its name. */
+/* The finished folder is opened once, as any program would, before it gets its name. */
 static int
-check_import(const char *dir, void *arg, struct err *e)
+check_import(const char *dir, void *k, struct err *e)
 {
-	struct info in = {0};
-	int rc = info_read(&in, dir, arg, e);
-	info_free(&in);
+	json_t *o;
+	int rc = describe_folder(&o, dir, k, e);
+	if (rc == 0)
+		json_decref(o);
 	return rc;
 }
 
@@ -348,11 +295,11 @@ cmd_import(int argc, char **argv)
 		.options = options,
 		.max_operands = 2};
 	cli_parse(&c, argc, argv);
-	operands(&c, 2);
+	need(&c, c.n_files == 2, "FILE.gguf or DIR");
 	struct err e = {0};
-	struct kernels *k = kernels_cpu_open(1);
+	struct kernels *k = open_kernels(&c);
 	struct gguf_import p = {.dtype = (enum gguf_dtype)dtype, .check = check_import, .arg = k};
-	if (k == NULL || gguf_import(&p, c.files[0], c.files[1], &e) < 0)
+	if (gguf_import(&p, c.files[0], c.files[1], &e) < 0)
 		cli_die(&c, &e);
 	if (p.pre_missing)
 		cli_warn(&c,

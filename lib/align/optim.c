@@ -3,16 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-const struct optim_options optim_defaults = {
-	.learning_rate = 5e-6,
-	.beta1 = 0.9,
-	.beta2 = 0.999,
-	.epsilon = 1e-8,
-	.weight_decay = 0.01,
-	.max_grad_norm = 1,
-	.schedule = LR_CONSTANT,
-	.warmup_ratio = 0,
-};
+const struct optim_options optim_defaults = OPTIM_DEFAULTS;
 
 double
 optim_rate(const struct optim_options *o, int64_t step, int64_t total)

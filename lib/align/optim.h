@@ -22,7 +22,12 @@ struct optim_options {
 	double warmup_ratio; /* of all steps; the rate rises linearly from 0 */
 };
 
-/* 5e-6 constant, 0.9, 0.999, 1e-8, 0.01, clip 1 (section 4.3 and the paper's code). */
+/* Section 4.3 of the paper and its code. */
+#define OPTIM_DEFAULTS                                                                \
+	{                                                                             \
+		.learning_rate = 5e-6, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, \
+		.weight_decay = 0.01, .max_grad_norm = 1, .schedule = LR_CONSTANT     \
+	}
 extern const struct optim_options optim_defaults;
 
 /*

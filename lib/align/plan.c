@@ -28,14 +28,14 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 	size_t memory_bytes, struct buf *out)
 {
 	struct train_plan p;
-	size_t total = total_bytes(c, d, o->per_device, &p);
+	size_t total = total_bytes(c, d, (int)o->per_device, &p);
 	row(out, "parameters", p.parameters);
 	row(out, "gradients", p.gradients);
 	row(out, "moments", p.moments);
 	row(out, "activations", p.activations);
 	row(out, "total", total);
-	buf_printf(out, "micro-batch    %14d records, at most %d rows, %d targets\n", o->per_device,
-		p.limits.max_rows, p.limits.max_targets);
+	buf_printf(out, "micro-batch    %14d records, at most %d rows, %d targets\n",
+		(int)o->per_device, p.limits.max_rows, p.limits.max_targets);
 	buf_printf(out, "steps          %14lld, %lld an epoch\n", (long long)run_total(o, d->n),
 		(long long)run_per_epoch(o, d->n));
 	buf_printf(out, "data           %14zu records, %lld tokens an epoch\n", d->n,
@@ -47,7 +47,7 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 		buf_puts(out, "fits\n");
 		return;
 	}
-	int micro = largest_fitting(c, d, o->per_device, memory_bytes);
+	int micro = largest_fitting(c, d, (int)o->per_device, memory_bytes);
 	if (micro > 0)
 		buf_printf(out,
 			"does not fit; --per-device-train-batch-size %d does (the loss stays the "

@@ -10,7 +10,7 @@
 int64_t
 run_per_epoch(const struct run_options *o, size_t n_records)
 {
-	int64_t batch = (int64_t)o->per_device * o->accumulation;
+	int64_t batch = o->per_device * o->accumulation;
 	return ((int64_t)n_records + batch - 1) / batch;
 }
 
@@ -58,7 +58,7 @@ static const uint32_t *
 records_of(struct run *r, int64_t step, int *n)
 {
 	int64_t per = run_per_epoch(r->o, r->data->n), epoch = step / per;
-	int64_t batch = (int64_t)r->o->per_device * r->o->accumulation;
+	int64_t batch = r->o->per_device * r->o->accumulation;
 	int64_t start = step % per * batch, left = (int64_t)r->data->n - start;
 	if (epoch != r->order_epoch) {
 		dataset_shuffle(r->data, r->o->seed, epoch, r->order);
@@ -184,7 +184,8 @@ start(struct run *r, struct err *e)
 	r->order = x_malloc(r->data->n * sizeof *r->order);
 	if (checkpoints_begin(r->checkpoints, r->resume, e) < 0)
 		return -1;
-	if (trainer_open(&r->trainer, r->model, r->data, &r->o->optim, r->o->per_device, e) < 0)
+	if (trainer_open(&r->trainer, r->model, r->data, &r->o->optim, (int)r->o->per_device, e) <
+		0)
 		return -1;
 	r->trainer.interrupted = r->hooks.interrupted;
 	r->trainer.ctx = r->hooks.ctx;

@@ -12,7 +12,7 @@
  */
 struct run_options {
 	struct optim_options optim;
-	int per_device, accumulation; /* records of an update: their product */
+	int64_t per_device, accumulation; /* records of an update: their product */
 	double epochs;
 	int64_t max_steps;                             /* > 0: updates, instead of epochs */
 	int64_t logging_steps, save_steps, eval_steps; /* save_steps 0: only when interrupted */

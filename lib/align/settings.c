@@ -41,8 +41,8 @@ run_settings(const struct run_options *o, const struct dataset *d, const struct 
 	buf_printf(out, "sft %s\n", yes(p->sft));
 	buf_printf(out, "listwise %s\n", yes(p->listwise));
 	buf_printf(out, "beta %.17g\n", p->beta);
-	buf_printf(out, "per-device-train-batch-size %d\n", o->per_device);
-	buf_printf(out, "gradient-accumulation-steps %d\n", o->accumulation);
+	buf_printf(out, "per-device-train-batch-size %lld\n", (long long)o->per_device);
+	buf_printf(out, "gradient-accumulation-steps %lld\n", (long long)o->accumulation);
 	buf_printf(out, "learning-rate %.17g\n", a->learning_rate);
 	buf_printf(out, "lr-scheduler-type %s\n", schedules[a->schedule]);
 	buf_printf(out, "warmup-ratio %.17g\n", a->warmup_ratio);

@@ -61,8 +61,8 @@ validator_open(struct validator *v, const struct validate_options *o, struct mod
 		const char *hash = model_hash(v->scorer.model);
 		sha256_add(&s, hash, strlen(hash));
 		rc = generator_open(&v->generator, policy, (struct tokenizer *)params->tokenizer,
-			(struct template *)params->template, &greedy, o->max_tokens,
-			params->max_length, params->max_prompt_length, NULL, o->batch, e);
+			(struct template *)params->template, &greedy, (int)o->max_tokens,
+			params->max_length, params->max_prompt_length, NULL, (int)o->batch, e);
 	}
 	sha256_hex(&s, v->hash);
 	if (rc < 0)

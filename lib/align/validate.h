@@ -22,8 +22,8 @@ struct validator {
 struct validate_options {
 	const char *file;       /* records; responses in it are not used */
 	const char *reward_dir; /* the reward model, with its own tokenizer and template */
-	int max_tokens;         /* 0: the template's, else 128 */
-	int batch;              /* sequences decoded at once */
+	int64_t max_tokens;     /* 0: the template's, else 128 */
+	int64_t batch;          /* sequences decoded at once */
 };
 
 /*

@@ -40,6 +40,33 @@ folder_end(char *tmp, const char *dir, int rc, struct err *e)
 	return rc;
 }
 
+int
+folder_write(const char *dir, const char *name, const struct buf *text, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct out o;
+	int rc = out_open(&o, path_join(&path, dir, name), e);
+	if (rc == 0 && (rc = out_write(&o, text->data, text->len, e)) < 0)
+		out_abort(&o);
+	else if (rc == 0)
+		rc = out_commit(&o, e);
+	buf_free(&path);
+	return rc;
+}
+
+int
+folder_copy(const char *from, const char *to, const char *const *names, struct err *e)
+{
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	int rc = 0;
+	for (; *names && rc == 0; names++)
+		if (file_exists(path_join(&a, from, *names)))
+			rc = file_copy(a.data, path_join(&b, to, *names), e);
+	buf_free(&a);
+	buf_free(&b);
+	return rc;
+}
+
 static void
 fill_id(json_t *o, const char *key, int32_t id)
 {

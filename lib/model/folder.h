@@ -15,6 +15,11 @@ char *folder_begin(const char *dir, struct err *e);
  * be NULL (then -1).  Returns rc, or -1. */
 int folder_end(char *tmp, const char *dir, int rc, struct err *e);
 
+/* Writes one small file into a folder. */
+int folder_write(const char *dir, const char *name, const struct buf *text, struct err *e);
+/* Copies those of the files names (NULL-terminated) that from has. */
+int folder_copy(const char *from, const char *to, const char *const *names, struct err *e);
+
 /* What a tokenizer knows, for a configuration that leaves it open. */
 struct folder_defaults {
 	int vocab;        /* 0: not known */

@@ -351,23 +351,6 @@ torch_dtype(const struct gguf *g, enum gguf_dtype want)
 }
 
 static int
-write_text(const char *dir, const char *name, const struct buf *text, struct err *e)
-{
-	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, name), e);
-	if (rc == 0) {
-		rc = out_write(&o, text->data, text->len, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
-	buf_free(&path);
-	return rc;
-}
-
-static int
 write_folder(struct gguf_import *p, const struct gguf *g, const char *dir, struct err *e)
 {
 	struct gguf_shape s;
@@ -381,7 +364,7 @@ write_folder(struct gguf_import *p, const struct gguf *g, const char *dir, struc
 	if (rc < 0) /* so far, all errors are the file's */
 		err_prefix(e, "%s", g->path);
 	if (rc == 0)
-		rc = write_text(dir, "config.json", &json, e);
+		rc = folder_write(dir, "config.json", &json, e);
 	if (rc == 0)
 		rc = write_weights(&plan, dir, e);
 	if (rc == 0) {

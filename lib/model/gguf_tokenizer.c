@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "lib/model/folder.h"
 #include "lib/model/gguf_vocab.h"
 #include "lib/stream/json.h"
 
@@ -86,20 +87,6 @@ put_generation_config(
 }
 
 static int
-write_file(const char *dir, const char *name, const struct buf *b, struct err *e)
-{
-	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, name), e);
-	if (rc == 0 && (rc = out_write(&o, b->data, b->len, e)) < 0)
-		out_abort(&o);
-	else if (rc == 0)
-		rc = out_commit(&o, e);
-	buf_free(&path);
-	return rc;
-}
-
-static int
 write_all(const struct gguf *g, const struct gguf_shape *s, const struct gguf_vocab *v,
 	const struct gguf_pre *pre, const char *dir, struct err *e)
 {
@@ -107,17 +94,17 @@ write_all(const struct gguf *g, const struct gguf_shape *s, const struct gguf_vo
 	bool nfc = strcmp(s->architecture, "gptneox") == 0;
 	int rc = pre ? gguf_put_bpe(&b, g, v, pre, nfc, e) : gguf_put_spm(&b, g, v, e);
 	if (rc == 0)
-		rc = write_file(dir, pre ? "tokenizer.json" : "tokenizer.model", &b, e);
+		rc = folder_write(dir, pre ? "tokenizer.json" : "tokenizer.model", &b, e);
 	if (rc == 0) {
 		buf_reset(&b);
 		put_tokenizer_config(&b, v, s, pre == NULL);
-		rc = write_file(dir, "tokenizer_config.json", &b, e);
+		rc = folder_write(dir, "tokenizer_config.json", &b, e);
 	}
 	buf_reset(&b);
 	if (rc == 0)
 		rc = put_generation_config(&b, g, v, e);
 	if (rc == 0)
-		rc = write_file(dir, "generation_config.json", &b, e);
+		rc = folder_write(dir, "generation_config.json", &b, e);
 	buf_free(&b);
 	return rc;
 }

@@ -1,0 +1,123 @@
+#include "lib/align/job.h"
+
+#include <string.h>
+
+#include "lib/gen/lengths.h"
+
+const struct job_options job_defaults = {
+	.template_name = "auto",
+	.data = {.params = {.temperature = true, .sft = true, .beta = -1},
+		.reward_field = "reward"},
+	.run = {.optim = OPTIM_DEFAULTS,
+		.per_device = 2,
+		.accumulation = 8,
+		.epochs = 2,
+		.logging_steps = 1,
+		.save_steps = 500,
+		.eval_steps = 100,
+		.seed = 42},
+	.validate = {.batch = 16},
+	.save_total_limit = 2,
+};
+
+int
+job_open(struct job *j, const struct job_options *o, struct kernels *k, const char **how,
+	struct err *e)
+{
+	*j = (struct job){.o = *o, .kernels = k, .checkpoints = {.lock = -1}};
+	bool reward = o->data.method->head == HEAD_REWARD;
+	int length = (int)o->max_length, prompt = (int)o->max_prompt_length;
+	if (o->out_dir &&
+		checkpoints_open(&j->checkpoints, o->out_dir, o->resume, o->overwrite, e) < 0)
+		return -1;
+	if (config_load(&j->config, o->model_dir, e) < 0 ||
+		lengths_resolve(
+			&j->config, reward ? 1024 : 512, &length, reward ? NULL : &prompt, e) < 0 ||
+		tokenizer_load(&j->tokenizer, o->model_dir, e) < 0 ||
+		template_select(
+			&j->template, o->template_name, o->model_dir, j->tokenizer, how, e) < 0)
+		return -1;
+	template_describe(j->template, &j->template_text);
+	j->o.data.encode =
+		(struct encode_params){j->tokenizer, j->template, length, prompt, o->on_overlong};
+	return 0;
+}
+
+int
+job_read(struct job *j, struct filter *f, int64_t expect, struct err *e)
+{
+	dataset_init(&j->data, &j->o.data);
+	if (dataset_read(&j->data, f, expect, e) < 0)
+		return -1;
+	return dataset_check_vocab(&j->data, j->config.vocab, e);
+}
+
+void
+job_plan(struct job *j, size_t memory_bytes, struct buf *out)
+{
+	/* the head that will be trained, whatever the folder has */
+	j->config.head = j->o.data.method->head;
+	run_plan(&j->o.run, &j->config, &j->data, memory_bytes, out);
+}
+
+static int
+train(struct job *j, struct model *m, struct validator *v, const struct run_hooks *h,
+	const char *described, struct err *e)
+{
+	struct buf settings = BUF_INIT, meta = BUF_INIT;
+	run_settings(&j->o.run, &j->data, v, j->template_text.data, &settings);
+	run_describe(
+		&j->data, j->o.model_dir, model_hash(m), j->template_text.data, described, &meta);
+	j->checkpoints.source_dir = j->o.model_dir;
+	j->checkpoints.meta = meta.data;
+	j->checkpoints.meta_n = meta.len;
+	j->checkpoints.limit = (int)j->o.save_total_limit;
+	struct run r = {.o = &j->o.run,
+		.hooks = *h,
+		.model = m,
+		.data = &j->data,
+		.validator = v,
+		.checkpoints = &j->checkpoints,
+		.settings = settings.data,
+		.resume = j->o.resume};
+	int rc = run_train(&r, e);
+	buf_free(&settings);
+	buf_free(&meta);
+	return rc;
+}
+
+int
+job_train(struct job *j, const struct run_hooks *h, const char *described, struct err *e)
+{
+	bool reward = j->o.data.method->head == HEAD_REWARD;
+	struct model_open_options o = {.use = MODEL_TRAIN,
+		.head = j->o.data.method->head,
+		.init_head = reward,
+		.seed = j->o.run.seed};
+	struct model *m;
+	if (model_open(&m, j->o.model_dir, j->kernels, &o, e) < 0)
+		return -1;
+	struct validator v;
+	int rc;
+	if (j->o.validate.file == NULL) {
+		rc = train(j, m, NULL, h, described, e);
+	} else if ((rc = validator_open(&v, &j->o.validate, m, &j->o.data.encode, e)) == 0) {
+		rc = train(j, m, &v, h, described, e);
+		validator_close(&v);
+	}
+	model_close(m);
+	return rc;
+}
+
+void
+job_close(struct job *j)
+{
+	checkpoints_close(&j->checkpoints);
+	dataset_free(&j->data);
+	if (j->template)
+		template_free(j->template);
+	if (j->tokenizer)
+		tokenizer_free(j->tokenizer);
+	config_free(&j->config);
+	buf_free(&j->template_text);
+}
