@@ -143,6 +143,18 @@ cpu_shared(struct kernels *k, size_t bytes, const char *op)
 	return grow(c, &c->shared, &c->shared_bytes, bytes, op);
 }
 
+int
+cpu_level(void)
+{
+#ifdef CPU_X86_LEVELS
+	if (__builtin_cpu_supports("x86-64-v4"))
+		return 2;
+	if (__builtin_cpu_supports("x86-64-v3"))
+		return 1;
+#endif
+	return 0;
+}
+
 struct kernels *
 kernels_cpu_open(int threads)
 {

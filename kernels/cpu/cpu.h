@@ -15,12 +15,17 @@
 /* Hot leaves are compiled for several instruction sets, chosen at load time.  A parallel region
  * inside such a function would lose the attribute: regions live in plain functions. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PRO_NO_CLONES)
+#define CPU_X86_LEVELS 1 /* hand-dispatched kernels are there too, see cpu_level() */
 #define CPU_CLONES \
 	__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), noinline))
 #else
 #define CPU_CLONES __attribute__((noinline))
 #endif
 #define CPU_INLINE static inline __attribute__((always_inline))
+
+/* The x86-64 level that hand-dispatched kernels may use: 0 (any machine), 1 (v3: AVX2, FMA),
+ * 2 (v4: AVX-512). */
+int cpu_level(void);
 
 struct cpu {
 	struct {

@@ -53,7 +53,7 @@ TILES(tiles_generic, part_generic, 4, 8, )
 typedef void tiles_function(float *y, size_t ldy, const float *a, const float *b, int depth,
 	int rows, bool load);
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PRO_NO_CLONES)
+#ifdef CPU_X86_LEVELS
 typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
 TILE(part_v3, vec8, 6, 2)
 TILES(tiles_v3, part_v3, 6, 16, __attribute__((target("arch=x86-64-v3"))))
@@ -70,22 +70,9 @@ tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int ro
 			part_v4_4(y + r * ldy, ldy, a + r, b, depth, load);
 }
 
-static tiles_function *
-choose_tiles(void)
-{
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-		__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-		return tiles_v4;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-		return tiles_v3;
-	return tiles_generic;
-}
 #else
-static tiles_function *
-choose_tiles(void)
-{
-	return tiles_generic;
-}
+#define tiles_v3 tiles_generic
+#define tiles_v4 tiles_generic
 #endif
 
 size_t
@@ -195,7 +182,7 @@ void
 cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w, size_t first,
 	int n, int depth, bool add, float *scratch)
 {
-	tiles_function *tiles = choose_tiles();
+	tiles_function *const all[] = {tiles_generic, tiles_v3, tiles_v4}, *tiles = all[cpu_level()];
 	for (int i = 0; i < depth; i += DEPTH) {
 		int d = depth - i < DEPTH ? depth - i : DEPTH;
 		pack_panel(scratch, w, first, n, depth, i, d);
