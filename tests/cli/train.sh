@@ -119,6 +119,24 @@ check "a reward model is no policy" $?
 train "$tmp/rm2" rm "$tmp/plain.jsonl" --listwise --max-steps 3 >"$tmp/rm2.log" && grep -q rm_loss_rank "$tmp/rm2.log"
 check "rm without rewards takes the order; list-wise has terms" $?
 
+# --- tensor streams
+pro-score --policy "$tmp/base" --tensors --quiet --threads 1 "$tmp/train.jsonl" >"$tmp/stream" &&
+	run "$tmp/records" --max-steps 5 >"$tmp/records.log" && cp "$tmp/train.jsonl" "$tmp/keep.jsonl" &&
+	cp "$tmp/stream" "$tmp/train.jsonl" && run "$tmp/tensors" --max-steps 5 --expect 40 >"$tmp/tensors.log" &&
+	same "$tmp/records" "$tmp/tensors" && cmp <(field loss "$tmp/records.log") <(field loss "$tmp/tensors.log")
+check "a tensor stream trains as its records do" $?
+rc=0
+for bytes in 9 1000 $(($(stat -c %s "$tmp/stream") - 1)); do
+	head -c "$bytes" "$tmp/stream" >"$tmp/train.jsonl"
+	exits 65 run "$tmp/x" || rc=1
+done
+check "a stream cut short is 65" $rc
+cp "$tmp/stream" "$tmp/train.jsonl"
+exits 78 run "$tmp/x" --max-length 64 && says "max" && exits 78 run "$tmp/x" --template plain && says template &&
+	exits 78 run "$tmp/x" --method rm
+check "a stream of other lengths, another template or for a reward model is refused" $?
+mv "$tmp/keep.jsonl" "$tmp/train.jsonl"
+
 # --- validation
 run "$tmp/val" --validate "$tmp/dev.jsonl" --validate-reward "$tmp/rm" --eval-steps 7 --eval-max-tokens 12 >"$tmp/val.log"
 rc=$?
@@ -222,7 +240,7 @@ pro-train --model "$tmp/base" --out "$tmp/rej" --threads 1 --max-steps 1 --max-l
 check "rejected and cut records are counted and listed" $?
 exits 65 run "$tmp/x" --max-length 40 --max-prompt-length 20 --on-overlong error
 check "--on-overlong error" $?
-exits 74 bash -c 'pro-train "$@" >/dev/full' - --model "$tmp/base" --out "$tmp/x" --quiet "$tmp/train.jsonl"
+exits 74 bash -c 'pro-train "$@" >/dev/full' - --threads 1 --model "$tmp/base" --out "$tmp/x" --quiet "$tmp/train.jsonl"
 check "a full standard output is 74" $?
 (
 	trap '' XFSZ
