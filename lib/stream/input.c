@@ -269,8 +269,7 @@ input_bytes(struct input *in, void *p, size_t n, struct err *e)
 		if (done == n)
 			break;
 		if (in->eof)
-			return err_set(e, ERR_DATA, "%s: truncated: %zu bytes missing", in->name,
-				n - done);
+			return err_set(e, ERR_DATA, "truncated: %zu bytes missing", n - done);
 		if (fill(in, e) < 0)
 			return -1;
 	}
