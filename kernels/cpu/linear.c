@@ -61,7 +61,8 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 				continue;
 			if (bias.data != NULL)
 				add_bias(out, O, bias, t, o, n, flags & K_ADD);
-			cpu_panel_product(out, O, packed, t, w, o, n, I, add, scratch);
+			cpu_panel_product(
+				cpu_tile_function(k), out, O, packed, t, w, o, n, I, add, scratch);
 		}
 	}
 }

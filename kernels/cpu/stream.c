@@ -179,7 +179,7 @@ cpu_stream(struct kernels *k, float *y, const float *x, struct k_mat w, struct k
 	int I, int O, bool add)
 {
 	stream_function *const f[] = {stream_generic, stream_v3, stream_v4};
-	stream_function *run = f[cpu_level()];
+	stream_function *run = f[((struct cpu *)k->priv)->level];
 	struct job j = {y, x, w, bias, T, I, O, add, NULL};
 	int chunks = (O + CHUNK - 1) / CHUNK;
 	size_t bytes = sizeof(float) * CHUNK * T;
