@@ -20,10 +20,11 @@
  *   "generation"       literal between the last turn and the response
  *   "generation_once"  true: not when the last turn's text ends in it already (tldr)
  *   "response_prefix"  "" or " ": what comes between that and the response, counted to the response
- *   "eos"              the token that ends a response; the tokenizer's eos when it has no such
- * token "stops"            at most 16 strings at which a generated response is cut "max_tokens"
- * most new tokens of a response; 0: no limit of its own Special tokens are recognised in literals
- * (and default_system), never in texts; "{bos}" and
+ *   "eos"              the token that ends a response (the tokenizer's eos if it is not there)
+ *   "stops"            at most 16 strings at which a generated response is cut
+ *   "max_tokens"       most new tokens of a response; 0: no limit of its own
+ *
+ * Special tokens are recognised in literals (and default_system), never in texts; "{bos}" and
  * "{eos}" in a literal stand for those tokens.  A bos before everything is not written here: the
  * tokenizer says whether there is one.
  */
