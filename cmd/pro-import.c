@@ -196,8 +196,8 @@ report(struct run *r)
 	filter_summary(&r->f, &b);
 	if (r->unordered > 0)
 		cli_info(&cli,
-			"%lld records have rewards that do not descend: pro-rerank sorts them",
-			(long long)r->unordered);
+			"rewards do not descend in %lld of %lld records: pro-rerank sorts them",
+			(long long)r->unordered, (long long)r->f.n_out);
 	cli_info(&cli, "%s", b.data);
 	buf_free(&b);
 }

@@ -11,32 +11,30 @@ enum { DEPTH = 1024, STRIP = 64 };
 /* Register tiles: ROWS x (VECS vectors of TYPE), ROWS dividing CPU_TILE and the width dividing
  * CPU_PANEL; a is [depth][CPU_TILE], b is [depth][CPU_PANEL], y may hold the sum so far. */
 #define UNROLL _Pragma("GCC unroll 16")
-#define TILE(name, TYPE, ROWS, VECS) \
-	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a, \
-		const float *restrict b, int depth, bool load) \
-	{ \
-		enum { WIDTH = sizeof(TYPE) / sizeof(float) }; \
-		TYPE c[ROWS][VECS]; \
-		UNROLL for (int r = 0; r < ROWS; r++) \
-			UNROLL for (int v = 0; v < VECS; v++) \
-				c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
-		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL) \
-			UNROLL for (int r = 0; r < ROWS; r++) \
-				UNROLL for (int v = 0; v < VECS; v++) \
-					c[r][v] += a[r] * *(const TYPE *)(b + v * WIDTH); \
-		UNROLL for (int r = 0; r < ROWS; r++) \
-			UNROLL for (int v = 0; v < VECS; v++) \
-				*(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v]; \
+#define TILE(name, TYPE, ROWS, VECS)                                                           \
+	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a,                    \
+		const float *restrict b, int depth, bool load)                                 \
+	{                                                                                      \
+		enum { WIDTH = sizeof(TYPE) / sizeof(float) };                                 \
+		TYPE c[ROWS][VECS];                                                            \
+		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++)    \
+			c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
+		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL)                 \
+			UNROLL for (int r = 0; r < ROWS; r++)                                  \
+				UNROLL for (int v = 0; v < VECS; v++) c[r][v] +=               \
+				a[r] * *(const TYPE *)(b + v * WIDTH);                         \
+		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++) *  \
+			(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v];                           \
 	}
 
 /* A function on whole tiles of `rows` (rounded up to ROWS) x CPU_PANEL. */
-#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                                   \
-	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b,           \
-		int depth, int rows, bool load)                                                    \
-	{                                                                                          \
-		for (int r = 0; r < rows; r += ROWS)                                               \
-			for (int c = 0; c < CPU_PANEL; c += COLS)                                  \
-				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);             \
+#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                         \
+	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b, \
+		int depth, int rows, bool load)                                          \
+	{                                                                                \
+		for (int r = 0; r < rows; r += ROWS)                                     \
+			for (int c = 0; c < CPU_PANEL; c += COLS)                        \
+				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);   \
 	}
 
 typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
@@ -49,9 +47,6 @@ TILES(tiles_generic, part_generic, 6, 16, )
 TILE(part_generic, vec4, 4, 2)
 TILES(tiles_generic, part_generic, 4, 8, )
 #endif
-
-typedef void tiles_function(float *y, size_t ldy, const float *a, const float *b, int depth,
-	int rows, bool load);
 
 #ifdef CPU_X86_LEVELS
 typedef float vec16 __attribute__((vector_size(64), aligned(4), may_alias));
@@ -75,24 +70,42 @@ tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int ro
 #define tiles_v4 tiles_generic
 #endif
 
+cpu_tile *
+cpu_tile_function(void)
+{
+	cpu_tile *const all[] = {tiles_generic, tiles_v3, tiles_v4};
+	return all[cpu_level()];
+}
+
 size_t
 cpu_packed_floats(int rows, int depth)
 {
 	return (size_t)(rows + CPU_TILE - 1) / CPU_TILE * CPU_TILE * depth;
 }
 
-CPU_CLONES static void
-pack_tile(float *restrict p, const float *restrict x, int rows, int depth)
+CPU_CLONES void
+cpu_pack_tile(float *restrict a, const float *restrict x, size_t ld, int rows, int depth)
 {
 	if (rows == CPU_TILE) {
 		for (int i = 0; i < depth; i++)
 			for (int r = 0; r < CPU_TILE; r++)
-				p[(size_t)i * CPU_TILE + r] = x[(size_t)r * depth + i];
+				a[(size_t)i * CPU_TILE + r] = x[r * ld + i];
 		return;
 	}
 	for (int i = 0; i < depth; i++)
 		for (int r = 0; r < CPU_TILE; r++)
-			p[(size_t)i * CPU_TILE + r] = r < rows ? x[(size_t)r * depth + i] : 0;
+			a[(size_t)i * CPU_TILE + r] = r < rows ? x[r * ld + i] : 0;
+}
+
+CPU_CLONES void
+cpu_pack_along(float *restrict b, int width, const float *restrict x, size_t ld, int rows, int cols)
+{
+	for (int r = 0; r < rows; r++) {
+		for (int i = 0; i < cols; i++)
+			b[(size_t)r * width + i] = x[r * ld + i];
+		for (int i = cols; i < width; i++)
+			b[(size_t)r * width + i] = 0;
+	}
 }
 
 void
@@ -100,7 +113,7 @@ cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth)
 {
 #pragma omp parallel for num_threads(k->threads) if ((int64_t)rows * depth > 20000)
 	for (int r = 0; r < rows; r += CPU_TILE)
-		pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth,
+		cpu_pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth, depth,
 			rows - r < CPU_TILE ? rows - r : CPU_TILE, depth);
 }
 
@@ -126,10 +139,10 @@ transpose8(float *restrict out, const float *restrict in, size_t ld, int n)
 					b[r + h], b[r + 2 + h], 2, 3, 10, 11, 6, 7, 14, 15);
 			}
 		for (int r = 0; r < 4; r++) {
-			*(vec8 *)(out + (size_t)(i + r) * CPU_PANEL) = __builtin_shufflevector(
-				a[r], a[r + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-			*(vec8 *)(out + (size_t)(i + r + 4) * CPU_PANEL) = __builtin_shufflevector(
-				a[r], a[r + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+			*(vec8 *)(out + (size_t)(i + r) * CPU_PANEL) =
+				__builtin_shufflevector(a[r], a[r + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+			*(vec8 *)(out + (size_t)(i + r + 4) * CPU_PANEL) =
+				__builtin_shufflevector(a[r], a[r + 4], 4, 5, 6, 7, 12, 13, 14, 15);
 		}
 	}
 	for (; i < n; i++)
@@ -159,6 +172,20 @@ pack_panel(float *b, struct k_mat w, size_t first, int n, size_t ld, int at, int
 	}
 }
 
+void
+cpu_pack_across(float *b, const float *x, size_t ld, int rows, int depth)
+{
+	for (int r = 0; r < CPU_PANEL; r += 8) {
+		if (r + 8 <= rows) {
+			transpose8(b + r, x + r * ld, ld, depth);
+			continue;
+		}
+		for (int i = 0; i < depth; i++)
+			for (int j = r; j < r + 8; j++)
+				b[(size_t)i * CPU_PANEL + j] = j < rows ? x[j * ld + i] : 0;
+	}
+}
+
 size_t
 cpu_panel_scratch(void)
 {
@@ -167,7 +194,7 @@ cpu_panel_scratch(void)
 
 /* A tile that sticks out of y goes through a whole one. */
 static void
-edge_tile(tiles_function *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
+edge_tile(cpu_tile *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
 	int rows, int n, bool load)
 {
 	float whole[CPU_TILE * CPU_PANEL] = {0};
@@ -182,7 +209,7 @@ void
 cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w, size_t first,
 	int n, int depth, bool add, float *scratch)
 {
-	tiles_function *const all[] = {tiles_generic, tiles_v3, tiles_v4}, *tiles = all[cpu_level()];
+	cpu_tile *tiles = cpu_tile_function();
 	for (int i = 0; i < depth; i += DEPTH) {
 		int d = depth - i < DEPTH ? depth - i : DEPTH;
 		pack_panel(scratch, w, first, n, depth, i, d);

@@ -55,8 +55,8 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 		for (int p = 0; p < panels; p++) {
 			int o = p * CPU_PANEL, n = min_int(CPU_PANEL, O - o);
 			float *out = (float *)y + (size_t)r * O + o;
-			float *scratch = cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(),
-				"linear_fwd");
+			float *scratch =
+				cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(), "linear_fwd");
 			if (scratch == NULL)
 				continue;
 			if (bias.data != NULL)
@@ -66,7 +66,8 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 	}
 }
 
-/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted in blocks of this many rows for the sum over them. */
+/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted
+ * in blocks of this many rows for the sum over them. */
 enum { ROWS = 192, COLS = 192, DEPTH = 512 };
 
 void

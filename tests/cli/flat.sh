@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2317
 # Memory stays flat over a stream: the peak after 100 000 records is that after 10 000, for every
 # program that filters records.  A toy model with one layer of 8.
 . tests/cli/toy.sh

@@ -19,10 +19,11 @@ toy_model() {
 # N records of two responses each, some of them multi-byte; ids r1 ... rN
 toy_records() {
 	awk -v n="$1" 'BEGIN {
-		for (i = 1; i <= n; i++)
-			printf "{\"id\":\"r%d\",\"prompt\":[{\"role\":\"user\",\"content\":\"Question %d, %s?\"}]," \
-				"\"responses\":[{\"text\":\"answer %d\",\"source\":\"a\"}," \
-				"{\"text\":\"%s\",\"source\":\"b\",\"finish_reason\":\"length\"}],\"subset\":\"s%d\"}\n",
-				i, i, substr("what is the meaning of grün und 猫", 1, i % 33), i, i % 3 ? "no" : "", i % 2
+		split("was ist grün;what;why is the sky blue;猫は何ですか;;\\n\\nlines\\n;ok?", word, ";")
+		for (i = 1; i <= n; i++) {
+			printf "{\"id\":\"r%d\",\"prompt\":[{\"role\":\"user\",\"content\":\"Question %d: %s\"}],", i, i, word[i % 7 + 1]
+			printf "\"responses\":[{\"text\":\"answer %d\",\"source\":\"a\"},", i
+			printf "{\"text\":\"%s\",\"source\":\"b\",\"finish_reason\":\"length\"}],\"subset\":\"s%d\"}\n", word[(i + 3) % 7 + 1], i % 2
+		}
 	}'
 }

@@ -152,6 +152,7 @@ refusals(void)
 		{"{" LLAMA ",\"head_dim\":7}", "rotary", ERR_CONFIG},
 		{"{" LLAMA ",\"head_dim\":99999999}", "head_dim", ERR_DATA},
 		{"{" LLAMA ",\"rms_norm_eps\":0}", "rms_norm_eps", ERR_DATA},
+		{"{" LLAMA ",\"rms_norm_eps\":1e-85}", "rms_norm_eps", ERR_DATA},
 		{"{" LLAMA ",\"rms_norm_eps\":\"1e-5\"}", "rms_norm_eps", ERR_DATA},
 		{"{" LLAMA ",\"tie_word_embeddings\":1}", "tie_word", ERR_DATA},
 		{"{" LLAMA ",\"eos_token_id\":\"</s>\"}", "eos_token_id", ERR_DATA},

@@ -1,0 +1,155 @@
+#!/bin/bash
+# pro-import end to end: formats, filters, parts, samples, and the matrix of every program.
+. tests/cli/lib.sh
+
+hh() { # FROM COUNT: comparisons as HH-RLHF has them
+	awk -v from="$1" -v n="$2" 'BEGIN { for (i = from; i < from + n; i++)
+		printf "{\"chosen\":\"\\n\\nHuman: question %d\\n\\nAssistant: yes %d\",\"rejected\":\"\\n\\nHuman: question %d\\n\\nAssistant: no %d\"}\n", i % 997, i, i % 997, i }'
+}
+
+hh 1 300 >"$T/hh.jsonl"
+matrix pro-import "$T/hh.jsonl"
+
+check "hh" pro-import "$T/hh.jsonl"
+check_out "hh: the first record, to the byte" '^\{"id":"hh:1","prompt":\[\{"role":"user","content":"question 1"\}\],"responses":\[\{"text":"yes 1","source":"hh:chosen"\},\{"text":"no 1","source":"hh:rejected"\}\]\}$'
+check_err "the format is named" '^pro-import: format: hh$'
+cp "$T/out" "$T/records"
+check "records pass through" pro-import "$T/records"
+same "records pass through unchanged" "$T/records" "$T/out"
+check "-- and _ in option names" pro-import --sample=3 --format hh -q -- "$T/hh.jsonl"
+holds "--quiet is quiet" ! -s "$T/err"
+
+cat "$T/hh.jsonl" "$T/hh.jsonl" >"$T/twice"
+pro-import "$T/twice" >"$T/a" 2>/dev/null
+pro-import "$T/hh.jsonl" "$T/hh.jsonl" >"$T/b" 2>/dev/null
+same "two files are one stream" "$T/a" "$T/b"
+holds "ids differ over all files" "$(jq -r .id "$T/b" | sort -u | wc -l)" -eq 600
+
+# errors name file and line, and what was done before them stays whole
+{ head -n 3 "$T/hh.jsonl"; echo '{"chosen":3,"rejected":""}'; } >"$T/bad"
+check_exit 65 "a record of another format" pro-import "$T/bad"
+check_err "a record of another format is named" "^pro-import: $T/bad:4: chosen: not a string$"
+holds "records before an error are whole" "$(wc -l <"$T/out")" -eq 3
+echo '{"text":"x"}' >"$T/bad"
+check_exit 65 "an unknown format" pro-import "$T/bad"
+check_err "an unknown format names --format" "bad:1: unknown format; name it with --format"
+echo '{"chosen":"a","rejected":"b","query":"","responses":[],"scores":[]}' >"$T/bad"
+check_exit 65 "an ambiguous format" pro-import "$T/bad"
+check_err "an ambiguous format names the candidates" "could be trl, rrhf; name the format with --format"
+check "an ambiguous format that was named" pro-import --format rrhf "$T/bad"
+
+check_exit 64 "--format wants a known name" pro-import --format nonsense "$T/hh.jsonl"
+check_exit 64 "--split wants --part" pro-import --split a=.5 "$T/hh.jsonl"
+check_exit 64 "--part must be in --split" pro-import --split a=.5 --part b "$T/hh.jsonl"
+check_exit 64 "--sample wants a number" pro-import --sample 3x "$T/hh.jsonl"
+check_exit 73 "--rejects that cannot be made" pro-import --rejects "$T/no/such" "$T/hh.jsonl"
+check_exit 65 "--expect, another number" pro-import --expect 299 "$T/hh.jsonl"
+check "--expect, the number" pro-import --expect 300 "$T/hh.jsonl"
+if [ -w /dev/full ]; then
+	check_exit 74 "a full disk under --rejects" pro-import --sample 1 --rejects /dev/full "$T/hh.jsonl"
+fi
+
+# filters and rejects
+cat >"$T/mixed" <<'EOF'
+{"chosen":"\n\nHuman: a\n\nAssistant: b","rejected":"\n\nHuman: a\n\nAssistant: c"}
+
+{"chosen":"\n\nHuman: a\n\nAssistant: b","rejected":"\n\nHuman: a"}
+{"chosen":"\n\nHuman: a\n\nAssistant: b","rejected":"\n\nHuman: z\n\nAssistant: c"}
+EOF
+check "turns" pro-import --rejects "$T/rejects" --stats --subset s "$T/mixed"
+adds_up "turns: in = out + rejected"
+check_err "--stats: the table" 'mixed +3 +2 +1$'
+check_err "--stats: the reasons" '^different numbers of turns +1$'
+printf '%s\n' "{\"file\":\"$T/mixed\",\"line\":3,\"id\":\"\",\"reason\":\"different numbers of turns\",\"record\":{\"chosen\":\"\\n\\nHuman: a\\n\\nAssistant: b\",\"rejected\":\"\\n\\nHuman: a\"}}" >"$T/want"
+same "--rejects: the line, to the byte" "$T/want" "$T/rejects"
+holds "ids are lines" "$(jq -r .id "$T/out" | tr '\n' ' ')" = "s:1 s:4 "
+check "contexts" pro-import --filter contexts --rejects "$T/rejects" "$T/mixed"
+adds_up "contexts: in = out + rejected"
+holds "contexts keeps 1 of 3" "$(wc -l <"$T/out") $(wc -l <"$T/rejects")" = "1 2"
+
+# parts
+for part in a b c; do
+	pro-import --split a=.6,b=.3,c=.1 --part $part --rejects "$T/rejects.$part" "$T/hh.jsonl" "$T/hh.jsonl" \
+		>"$T/part.$part" 2>"$T/err" || fail "--part $part"
+	adds_up "--part $part: in = out + rejected"
+	[ "$(wc -l <"$T/rejects.$part")" -eq $((600 - $(wc -l <"$T/part.$part"))) ] || fail "--part $part: rejects"
+	jq -c .prompt "$T/part.$part" | sort -u >"$T/prompts.$part"
+	[ -s "$T/prompts.$part" ] || fail "--part $part is empty"
+done
+cat "$T"/part.? | sort >"$T/a"
+sort "$T/b" >"$T/b.sorted"
+same "the parts are the whole" "$T/a" "$T/b.sorted"
+holds "no prompt is in two parts" -z "$(sort "$T"/prompts.? | uniq -d)"
+
+# samples
+check "--sample" pro-import --sample 20 --seed 7 --rejects "$T/rejects" "$T/hh.jsonl"
+adds_up "--sample: in = out + rejected"
+holds "--sample 20 of 300" "$(wc -l <"$T/out") $(wc -l <"$T/rejects")" = "20 280"
+jq -r '.id[3:]' "$T/out" >"$T/a"
+sort -n "$T/a" >"$T/c"
+same "--sample keeps the order" "$T/a" "$T/c"
+{ jq -r '.id[3:]' "$T/out"; jq -r .line "$T/rejects"; } | sort -n >"$T/a"
+seq 300 >"$T/c"
+same "--sample: taken and rejected are all" "$T/a" "$T/c"
+cp "$T/out" "$T/c"
+pro-import --sample 20 --seed 7 "$T/hh.jsonl" >"$T/a" 2>/dev/null
+same "--sample: same seed, same bytes" "$T/a" "$T/c"
+pro-import --sample 20 --seed 8 "$T/hh.jsonl" >"$T/a" 2>/dev/null
+differ "--sample: another seed, another sample" "$T/a" "$T/c"
+check "--sample of fewer" pro-import --sample 1000 "$T/hh.jsonl"
+same "--sample of fewer is all" "$T/records" "$T/out"
+
+# other tools' formats, there and back
+for to in trl rrhf; do
+	check "--to $to" pro-import --to $to "$T/hh.jsonl"
+	cp "$T/out" "$T/$to"
+	check "--to $to is read back" pro-import "$T/$to"
+	jq -c '[.prompt, [.responses[].text]]' "$T/out" >"$T/a"
+	jq -c '[.prompt, [.responses[].text]]' "$T/records" >"$T/c"
+	same "--to $to and back keeps prompts and responses" "$T/a" "$T/c"
+done
+check "--to alpacaeval" pro-import --to alpacaeval "$T/hh.jsonl"
+check_out "--to alpacaeval: instruction, output, generator" '^\{"instruction":"question 1","output":"yes 1","generator":"hh:chosen"\}$'
+
+echo '{"query":"q","responses":["a","b"],"scores":[2,1]}
+{"prompt":"q","responses":[{"text":"a","reward":1},{"text":"b","reward":2}]}' >"$T/order"
+tail -n 1 "$T/order" >"$T/order1"
+check "rewards out of order pass" pro-import "$T/order1"
+check_err "rewards out of order are told" 'rewards do not descend in 1 of 1 records: pro-rerank sorts them'
+
+flat_memory "memory stays flat over 100000 records" 100000 hh pro-import
+flat_memory "memory stays flat with a sample and rejects" 100000 hh pro-import --sample 50 --rejects /dev/null
+
+# the real files
+for set in harmless-base:2312:2312 helpful-base:2354:2352; do
+	IFS=: read -r name turns contexts <<<"$set"
+	file=$shared/data/hh-rlhf/$name/test.jsonl.gz
+	if [ ! -r "$file" ]; then
+		skip "$name: Table 1" "no ../shared/data/hh-rlhf"
+		continue
+	fi
+	check "$name: $turns records" pro-import --expect "$turns" "$file"
+	holds "$name: $turns kept by turns" "$(wc -l <"$T/out")" -eq "$turns"
+	check "$name: contexts" pro-import --filter contexts "$file"
+	holds "$name: $contexts kept by contexts" "$(wc -l <"$T/out")" -eq "$contexts"
+done
+file=$shared/data/hh-rlhf/harmless-base/test.jsonl.gz
+processed=$shared/data/pro-hh/harmless_base.json.gz
+if [ -r "$file" ] && [ -r "$processed" ]; then
+	pro-import --paragraphs drop "$file" 2>/dev/null | jq -c '[.prompt, [.responses[].text]]' | sort >"$T/a"
+	pro-import "$processed" 2>/dev/null | jq -c '[.prompt, [.responses[].text]]' | sort >"$T/c"
+	[ "$(wc -l <"$T/a")" -eq 2312 ] || fail "--paragraphs drop: 2312 records"
+	same "--paragraphs drop gives the texts of the paper's own data" "$T/a" "$T/c"
+	pro-import "$file" 2>/dev/null | jq -c '[.prompt, [.responses[].text]]' | sort >"$T/b"
+	differ "--paragraphs keep differs" "$T/a" "$T/b"
+else
+	skip "--paragraphs drop gives the texts of the paper's own data" "no ../shared/data"
+fi
+file=$shared/data/rankings/oasst_ranked.jsonl
+if [ -r "$file" ]; then
+	check "oasst: 212 rankings" pro-import --format oasst --expect 212 "$file"
+	check_out "oasst: rankings of 9" '"rank":8[,}]'
+else
+	skip "oasst: 212 rankings" "no ../shared/data/rankings"
+fi
+finish
