@@ -9,7 +9,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements are written as they lie");
 
-enum { MAX_FRAME = 1 << 30, CHUNK = 1 << 20 };
+enum { MAX_FRAME = 1 << 30, CHUNK = 64 << 10 };
 
 void
 tensor_writer_init(struct tensor_writer *w, FILE *f, const struct tensor_meta *meta)
