@@ -2,18 +2,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "lib/base/cli.h"
 #include "lib/base/progress.h"
+#include "lib/eval/agreement.h"
 #include "lib/eval/report.h"
+#include "lib/eval/reward.h"
 #include "lib/stream/filter.h"
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
 static struct {
-	struct cli_list hypotheses, fields;
-	const char *reference, *bleu, *reward_field, *by;
+	struct cli_list hypotheses, fields, agreements;
+	struct agreement *agreement; /* [agreements.n] */
+	const char *reference, *bleu, *reward, *reward_field, *template, *by;
 	bool bleu_given;
-	int format;
+	int format, on_overlong;
+	int64_t max_length;
 } opt = {.bleu = "char"};
 
 static const struct cli_option options[] = {
@@ -24,12 +29,24 @@ static const struct cli_option options[] = {
 		"compare with the response whose source is LABEL", NULL, 0, 0, NULL},
 	{"bleu", 0, CLI_TEXT, &opt.bleu, "LIST", "which BLEUs, of char and sacrebleu, by commas",
 		NULL, 0, 0, &opt.bleu_given},
+	{"reward", 0, CLI_TEXT, &opt.reward, "DIR", "Reward from this reward model", NULL, 0, 0,
+		NULL},
 	{"reward-field", 0, CLI_TEXT, &opt.reward_field, "NAME",
 		"Reward from this number of the responses", NULL, 0, 0, NULL},
 	{"field", 0, CLI_LIST, &opt.fields, "NAME",
 		"plain mean of this number, with its 95 % interval; repeatable", NULL, 0, 0, NULL},
+	{"agreement", 0, CLI_LIST, &opt.agreements, "NAME",
+		"share of pairs that this number orders as the records do; repeatable", NULL, 0, 0,
+		NULL},
 	{"by", 0, CLI_TEXT, &opt.by, "NAME", "also per value of this member of the records: subset",
 		NULL, 0, 0, NULL},
+	{"template", 0, CLI_TEXT, &opt.template, "NAME",
+		"the reward model's template; auto if not given", NULL, 0, 0, NULL},
+	{"max-length", 0, CLI_INT, &opt.max_length, "N",
+		"tokens the reward model reads; 0: 1024, or all it can", NULL, 0, 1 << 24, NULL},
+	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL,
+		"a text above --max-length is cut on the left, left out, or an error",
+		"truncate|drop|error", 0, 0, NULL},
 	{"format", 0, CLI_CHOICE, &opt.format, NULL, "how to print", "table|json|csv", 0, 0, NULL},
 	{0},
 };
@@ -74,12 +91,14 @@ read_params(void)
 		.n_hypotheses = opt.hypotheses.n,
 		.reference = opt.reference,
 		.reward_field = opt.reward_field,
-		.reward = opt.reward_field != NULL,
+		.reward = opt.reward_field != NULL || opt.reward != NULL,
 		.fields = opt.fields.v,
 		.n_fields = opt.fields.n,
 		.by = opt.by};
+	if (p.n_hypotheses == 0 && opt.agreements.n > 0)
+		return p;
 	if (p.n_hypotheses == 0)
-		die_usage("nothing to evaluate: give --hypothesis LABEL");
+		die_usage("nothing to evaluate: give --hypothesis LABEL or --agreement NAME");
 	for (int i = 0; i < p.n_hypotheses; i++)
 		for (int k = 0; k < i; k++)
 			if (strcmp(p.hypotheses[i], p.hypotheses[k]) == 0)
@@ -87,7 +106,14 @@ read_params(void)
 	if (opt.reference == NULL && opt.bleu_given)
 		die_usage("--bleu needs --reference LABEL");
 	if (opt.reference == NULL && !p.reward && p.n_fields == 0)
-		die_usage("nothing to measure: give --reference, --reward-field or --field");
+		die_usage("nothing to measure: give --reference, --reward, --reward-field or "
+			  "--field");
+	if (opt.reward && opt.agreements.n > 0)
+		die_usage("--agreement reads numbers that are there: use pro-score before");
+	if (opt.reward && opt.reward_field)
+		die_usage("--reward and --reward-field exclude each other");
+	if (opt.agreements.n > 0 && opt.format == FORMAT_CSV)
+		die_usage("--agreement has no CSV form");
 	read_bleu_list(&p);
 	return p;
 }
@@ -118,27 +144,101 @@ warn_missing(const struct evaluation *v)
 				(long long)v->no_field[f], p->fields[f]);
 }
 
+/* One record into the evaluation: 1, 0 when it has no response of the systems, or -1. */
 static int
-evaluate(struct filter *f, struct evaluation *v, struct err *e)
+add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
+{
+	int any = evaluation_add(v, r, NULL, e);
+	for (int i = 0; i < opt.agreements.n && any >= 0; i++)
+		any = agreement_add(&opt.agreement[i], r, e) < 0 ? -1 : any;
+	if (any == 0 && v->params.n_hypotheses == 0)
+		return 1;
+	if (any == 0)
+		return filter_reject(f, r, "no response of the systems", e);
+	return any < 0 ? filter_where(f, e) : any;
+}
+
+/* The same by way of the reward model. */
+static int
+add_scored(struct filter *f, struct reward_queue *q, struct record *r, struct err *e)
+{
+	struct buf where = BUF_INIT;
+	const char *why = NULL;
+	int k = 0;
+	while (k < r->n_responses && !evaluation_wants(q->evaluation, r, k))
+		k++;
+	if (k == r->n_responses)
+		return add(f, q->evaluation, r, e);
+	buf_printf(&where, "%s:%lld", input_file(f->in), (long long)input_lineno(f->in));
+	int rc = reward_queue_add(q, r, where.data, &why, e);
+	buf_free(&where);
+	if (rc == REWARD_DROPPED)
+		return filter_reject(f, r, why, e);
+	if (rc == REWARD_CUT &&
+		filter_note_cut(f, reward_queue_last(q), "cut for the reward model", e) < 0)
+		return -1;
+	return rc < 0 ? rc : 1;
+}
+
+static int
+evaluate(struct filter *f, struct evaluation *v, struct reward_queue *q, struct err *e)
 {
 	struct record r = {0};
 	struct progress progress;
-	progress_init(&progress, cli.name, "records", -1, cli.quiet);
+	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet);
 	int rc;
 	while ((rc = filter_next(f, &r, e)) > 0) {
-		int any = evaluation_add(v, &r, NULL, e);
-		if (any < 0)
-			rc = filter_where(f, e);
-		else if (!any)
-			rc = filter_reject(f, &r, "no response of the systems", e);
+		rc = q ? add_scored(f, q, &r, e) : add(f, v, &r, e);
 		if (rc < 0)
 			break;
-		f->n_out += any;
+		f->n_out += rc;
 		progress_set(&progress, f->n_in);
 	}
+	if (rc >= 0 && q)
+		rc = reward_queue_flush(q, e);
 	progress_end(&progress);
 	record_free(&r);
 	return rc;
+}
+
+static int
+evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct err *e)
+{
+	if (reward == NULL)
+		return evaluate(f, v, NULL, e);
+	struct scorer scorer;
+	struct reward_queue q;
+	const char *how = "";
+	struct kernels *k = kernels_cpu_open((int)cli.threads);
+	if (k == NULL)
+		return err_set(e, ERR_SOFTWARE, "out of memory");
+	int rc = scorer_open(&scorer, reward, HEAD_REWARD, opt.template, (int)opt.max_length, 0,
+		(enum on_overlong)opt.on_overlong, k, &how, e);
+	if (rc == 0) {
+		cli_info(&cli, "%s: template %s (%s)", reward, template_name(scorer.template), how);
+		reward_queue_init(&q, &scorer, v);
+		rc = evaluate(f, v, &q, e);
+		reward_queue_free(&q);
+		scorer_close(&scorer);
+	}
+	k->close(k);
+	return rc;
+}
+
+static void
+check_agreements(struct err *e)
+{
+	for (int i = 0; i < opt.agreements.n; i++) {
+		const struct agreement *a = &opt.agreement[i];
+		if (a->pairs == 0) {
+			err_set(e, ERR_DATA, "no two responses of a record have a number in '%s'",
+				a->field);
+			cli_die(&cli, e);
+		}
+		if (a->missing > 0)
+			cli_warn(&cli, "%lld pairs without a number in '%s' are not compared",
+				(long long)a->missing, a->field);
+	}
 }
 
 static void
@@ -146,11 +246,14 @@ print(const struct evaluation *v)
 {
 	struct buf out = BUF_INIT;
 	if (opt.format == FORMAT_JSON)
-		report_json(v, &out);
+		report_json(v, opt.agreement, opt.agreements.n, &out);
 	else if (opt.format == FORMAT_CSV)
 		report_csv(v, &out);
-	else
-		report_table(v, opt.reward_field, &out);
+	else if (opt.hypotheses.n > 0)
+		report_table(v, opt.reward ? opt.reward : opt.reward_field, &out);
+	if (opt.format == FORMAT_TABLE)
+		for (int i = 0; i < opt.agreements.n; i++)
+			agreement_table(&opt.agreement[i], &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
 }
@@ -164,15 +267,20 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	struct eval_params params = read_params();
 	evaluation_init(&v, &params);
+	opt.agreement = x_calloc((size_t)opt.agreements.n, sizeof *opt.agreement);
+	for (int i = 0; i < opt.agreements.n; i++)
+		opt.agreement[i].field = opt.agreements.v[i];
 	if (filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, &e) < 0 ||
-		evaluate(&f, &v, &e) < 0 || filter_finish(&f, cli.expect, &e) < 0 ||
-		evaluation_check(&v, &e) < 0)
+		evaluate_with(opt.reward, &f, &v, &e) < 0 ||
+		filter_finish(&f, cli.expect, &e) < 0 || evaluation_check(&v, &e) < 0)
 		cli_die(&cli, &e);
 	warn_missing(&v);
+	check_agreements(&e);
 	print(&v);
-	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected", (long long)f.n_in,
-		(long long)f.n_out, (long long)f.n_rejected);
+	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected, %lld cut",
+		(long long)f.n_in, (long long)f.n_out, (long long)f.n_rejected, (long long)f.n_cut);
 	filter_close(&f);
 	evaluation_free(&v);
+	free(opt.agreement);
 	return cli_close_stdout(&cli);
 }

@@ -4,11 +4,11 @@
 #include "lib/gen/score_stream.h"
 
 static struct {
-	const char *reward, *policy, *as, *template;
+	const char *reward, *policy, *as, *field, *template;
 	int64_t max_length, max_prompt_length, batch_records;
 	int on_overlong;
 	bool tensors;
-} opt;
+} opt = {.field = "reward"};
 
 static const struct cli_option options[] = {
 	{"reward", 0, CLI_TEXT, &opt.reward, "DIR", "score by the reward model in this folder",
@@ -20,6 +20,8 @@ static const struct cli_option options[] = {
 		NULL},
 	{"tensors", 0, CLI_FLAG, &opt.tensors, NULL,
 		"with --policy: write a tensor stream instead of records", NULL, 0, 0, NULL},
+	{"reward-field", 0, CLI_TEXT, &opt.field, "NAME",
+		"with --tensors, the rewards that are carried over", NULL, 0, 0, NULL},
 	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
 		NULL, 0, 0, NULL},
 	{"max-length", 0, CLI_INT, &opt.max_length, "N",
@@ -46,6 +48,8 @@ struct job {
 	struct scorer scorer;
 	struct score_fields fields;
 	struct score_stream stream;
+	struct tensor_writer tensors;
+	struct buf template;
 	struct progress progress;
 };
 
@@ -55,7 +59,11 @@ done(void *ctx, struct scored *x, struct err *e)
 	struct job *j = ctx;
 	if (score_fields_write(&j->fields, x, e) < 0)
 		return -1;
-	if (filter_emit(&j->filter, &x->record, false, e) < 0)
+	if (opt.tensors) {
+		if (scored_put_tensors(&j->tensors, x, opt.field, e) < 0)
+			return -1;
+		j->filter.n_out++;
+	} else if (filter_emit(&j->filter, &x->record, false, e) < 0)
 		return -1;
 	progress_set(&j->progress, j->filter.n_out);
 	return 0;
@@ -74,6 +82,16 @@ report(const struct job *j, double seconds)
 	buf_free(&b);
 }
 
+static void
+start_tensors(struct job *j)
+{
+	const struct encode_params *p = &j->scorer.params;
+	template_describe(p->template, &j->template);
+	struct tensor_meta meta = {tokenizer_hash(p->tokenizer), j->template.data, p->max_length,
+		p->max_prompt_length};
+	tensor_writer_init(&j->tensors, stdout, &meta);
+}
+
 static int
 run(struct job *j, const char *dir, struct kernels *k, struct err *e)
 {
@@ -89,16 +107,24 @@ run(struct job *j, const char *dir, struct kernels *k, struct err *e)
 	score_fields_init(&j->fields, &j->scorer, opt.as, name);
 	j->stream = (struct score_stream){.filter = &j->filter,
 		.scorer = &j->scorer,
+		.drop_empty = opt.tensors,
 		.max_records = (int)opt.batch_records,
 		.done = done,
 		.ctx = j};
+	if (opt.tensors)
+		start_tensors(j);
 	double start = clock_seconds();
 	progress_init(&j->progress, cli.name, "records", cli.expect, cli.quiet);
 	int rc = score_stream_run(&j->stream, e);
 	progress_end(&j->progress);
 	report(j, clock_seconds() - start);
+	if (rc == 0 && opt.tensors)
+		rc = tensor_writer_end(&j->tensors, e);
 	if (rc == 0)
 		rc = filter_finish(&j->filter, cli.expect, e);
+	if (opt.tensors)
+		tensor_writer_free(&j->tensors);
+	buf_free(&j->template);
 	score_fields_free(&j->fields);
 	scorer_close(&j->scorer);
 	buf_free(&label);
@@ -113,6 +139,10 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	if ((opt.reward == NULL) == (opt.policy == NULL)) {
 		err_set(&e, ERR_USAGE, "give one of --reward and --policy");
+		cli_die(&cli, &e);
+	}
+	if (opt.tensors && opt.reward) {
+		err_set(&e, ERR_USAGE, "--tensors goes with --policy");
 		cli_die(&cli, &e);
 	}
 	struct kernels *k = kernels_cpu_open((int)cli.threads);

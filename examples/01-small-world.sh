@@ -73,8 +73,8 @@ train --method rm --order given --model neox --out RM_eval --learning-rate 5e-4 
 	rm-eval.jsonl >rm-eval.log
 pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --reward RM_eval --as RM_eval |
 	pro-world reward --as true |
-	pro-eval -q --hypothesis hh:chosen --reference hh:chosen --accuracy RM_train --accuracy RM_eval \
-		--accuracy true --format json >heldout.json
+	pro-eval -q --agreement RM_train --agreement RM_eval \
+		--agreement true --format json >heldout.json
 
 step "Expansion to length 3 with the strongest model, reranked by RM_train"
 pro-augment -q --model high --source high -n 1 --seed 21 --expect 1200 hh.jsonl |

@@ -55,18 +55,20 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 		for (int p = 0; p < panels; p++) {
 			int o = p * CPU_PANEL, n = min_int(CPU_PANEL, O - o);
 			float *out = (float *)y + (size_t)r * O + o;
-			float *scratch = cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(),
-				"linear_fwd");
+			float *scratch =
+				cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(), "linear_fwd");
 			if (scratch == NULL)
 				continue;
 			if (bias.data != NULL)
 				add_bias(out, O, bias, t, o, n, flags & K_ADD);
-			cpu_panel_product(out, O, packed, t, w, o, n, I, add, scratch);
+			cpu_panel_product(
+				cpu_tile_function(k), out, O, packed, t, w, o, n, I, add, scratch);
 		}
 	}
 }
 
-/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted in blocks of this many rows for the sum over them. */
+/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted
+ * in blocks of this many rows for the sum over them. */
 enum { ROWS = 192, COLS = 192, DEPTH = 512 };
 
 void

@@ -75,6 +75,7 @@ struct head {
 	struct k_mat w;
 	const int32_t *target_row, *target_id;
 	int N, R, C, V;
+	cpu_tile *tile;
 };
 
 /* Logits of t packed rows x [v, v+n) into out (row stride ld). */
@@ -83,8 +84,8 @@ logits_of(const struct head *d, float *out, size_t ld, const float *packed, int 
 	float *scratch)
 {
 	for (int i = 0; i < n; i += CPU_PANEL)
-		cpu_panel_product(out + i, ld, packed, t, d->w, v + i, min_int(CPU_PANEL, n - i), d->C,
-			false, scratch);
+		cpu_panel_product(d->tile, out + i, ld, packed, t, d->w, v + i,
+			min_int(CPU_PANEL, n - i), d->C, false, scratch);
 }
 
 static void
@@ -101,7 +102,7 @@ group_fwd(const struct head *d, float *logp, struct part *parts, int n_groups, c
 	for (int j = first; j < last; j++)
 		if (d->target_id[j] >= v && d->target_id[j] < v + n)
 			logp[j] = logits[(size_t)(d->target_row[j] - r) * GROUP + d->target_id[j] -
-				v];
+					 v];
 }
 
 static double
@@ -120,11 +121,11 @@ void
 cpu_logprob_fwd(struct kernels *k, float *logp, float *lse, const void *h, struct k_mat w,
 	const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V)
 {
-	struct head d = {h, w, target_row, target_id, N, R, C, V};
+	struct head d = {h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)};
 	int groups = pieces(V, GROUP), blocks = pieces(R, ROWS);
 	size_t part_bytes = (sizeof(struct part) * groups * R + 63) / 64 * 64;
-	struct part *parts = cpu_shared(k,
-		part_bytes + sizeof(float) * cpu_packed_floats(R, C), "logprob_fwd");
+	struct part *parts =
+		cpu_shared(k, part_bytes + sizeof(float) * cpu_packed_floats(R, C), "logprob_fwd");
 	size_t bytes = sizeof(float) * (cpu_panel_scratch() + (size_t)ROWS * GROUP);
 	if (parts == NULL)
 		return;
@@ -193,9 +194,9 @@ products_bwd(struct kernels *k, const struct bwd *b, int r, int t, int v, int n)
 #pragma omp parallel for schedule(dynamic) num_threads(k->threads)
 		for (int p = 0; p < panels; p++) {
 			int at = p * PIECE;
-			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans,
-				min_int(PIECE, n - at), C, t, 1, b->g + at, ROUND, h, C, 1,
-				b->dw + (size_t)(v + at) * C, C);
+			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, min_int(PIECE, n - at),
+				C, t, 1, b->g + at, ROUND, h, C, 1, b->dw + (size_t)(v + at) * C,
+				C);
 		}
 	}
 	enum { DEPTH = 512 };
@@ -224,8 +225,8 @@ rows_bwd(struct kernels *k, const struct bwd *b, int r, int t)
 		int n = min_int(ROUND, d->V - v), groups = pieces(n, GROUP);
 #pragma omp parallel for schedule(dynamic) num_threads(k->threads)
 		for (int i = 0; i < groups; i++) {
-			float *scratch = cpu_scratch(k, sizeof(float) * cpu_panel_scratch(),
-				"logprob_bwd");
+			float *scratch =
+				cpu_scratch(k, sizeof(float) * cpu_panel_scratch(), "logprob_bwd");
 			int at = i * GROUP;
 			if (scratch != NULL)
 				panel_bwd(d, b->g + at, b->lse, b->coef, b->packed, r, t, v + at,
@@ -240,7 +241,8 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 	const float *lse, const int32_t *target_row, const int32_t *target_id, const float *coef,
 	int N, int R, int C, int V)
 {
-	struct bwd b = {{h, w, target_row, target_id, N, R, C, V}, lse, coef, dh, dw, NULL, NULL};
+	struct bwd b = {{h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)}, lse, coef,
+		dh, dw, NULL, NULL};
 	size_t g = (size_t)ROWS * ROUND;
 	b.g = cpu_shared(k, sizeof *b.g * (g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
 	if (b.g == NULL)

@@ -35,7 +35,9 @@ bootstrap_check(const struct bootstrap *o, struct err *e)
 			strings_add(&argv, "%s", o->extra[p].v[i]);
 		strings_add(&argv, "--help");
 		rc = run_program((enum bootstrap_program)p, &argv, "/dev/null", &interrupted, e);
-		if (rc > 0)
+		if (interrupted)
+			rc = err_set(e, ERR_TEMPFAIL, "interrupted before anything was begun");
+		else if (rc > 0)
 			rc = err_set(e, rc > 128 ? ERR_SOFTWARE : rc,
 				"%s does not take the options passed to it", argv.v[0]);
 		strings_free(&argv);

@@ -4,6 +4,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
+#include "lib/stream/tensors.h"
 
 void
 dataset_init(struct dataset *d, const struct dataset_options *o)
@@ -88,6 +89,22 @@ describe_cut(struct dataset *d, const struct encoded *enc, struct buf *cut)
 	d->n_response_cut += enc->responses_cut;
 }
 
+static bool
+is_trainable(const struct method *m, int n, const int *n_ids, int n_prompt, const char **why)
+{
+	for (int k = 0; k < n; k++) {
+		if (n_ids[k] == 0) {
+			*why = "a response without a token";
+			return false;
+		}
+	}
+	if (m->head == HEAD_LM && n_prompt == 0) {
+		*why = "a prompt without a token";
+		return false;
+	}
+	return true;
+}
+
 int
 dataset_add(
 	struct dataset *d, const struct record *r, const char **why, struct buf *cut, struct err *e)
@@ -115,16 +132,8 @@ dataset_add(
 	}
 	if (rc > 0 && o->method->head == HEAD_REWARD)
 		split_prompt(&enc);
-	for (int k = 0; rc > 0 && k < m; k++) {
-		if (enc.n_ids[k] == 0) {
-			*why = "a response without a token";
-			rc = 0;
-		}
-	}
-	if (rc > 0 && o->method->head == HEAD_LM && enc.n_prompt == 0) {
-		*why = "a prompt without a token";
+	if (rc > 0 && !is_trainable(o->method, m, enc.n_ids, enc.n_prompt, why))
 		rc = 0;
-	}
 	if (rc > 0) {
 		struct example x = {r->id, m, enc.n_prompt, enc.prompt,
 			(const int32_t *const *)enc.ids, enc.n_ids, has_reward ? reward : NULL};
@@ -184,10 +193,76 @@ read_records(struct dataset *d, struct filter *f, struct err *e)
 	return rc;
 }
 
+/* One record of a tensor stream: 1 added, 0 to be rejected, -1. */
+static int
+add_tensors(struct dataset *d, const struct tensor_record *t, const char **why, struct err *e)
+{
+	const struct dataset_options *o = &d->o;
+	size_t n = (size_t)t->n + 1;
+	struct arena tmp;
+	arena_init(&tmp);
+	int *perm = arena_alloc(&tmp, n * sizeof *perm), m = 0;
+	double *reward = arena_alloc(&tmp, n * sizeof *reward);
+	bool has_reward = false;
+	int rc = method_rank_rewards(o->method, &o->params, o->order, t->rewards, t->n, perm,
+		reward, &m, &has_reward, why, e);
+	const int32_t **ids = arena_alloc(&tmp, n * sizeof *ids);
+	int *n_ids = arena_alloc(&tmp, n * sizeof *n_ids);
+	for (int k = 0; rc > 0 && k < m; k++) {
+		ids[k] = t->ids + t->offsets[perm[k]];
+		n_ids[k] = (int)(t->offsets[perm[k] + 1] - t->offsets[perm[k]]);
+	}
+	if (rc > 0 && !is_trainable(o->method, m, n_ids, t->n_prompt, why))
+		rc = 0;
+	if (rc > 0) {
+		struct example x = {
+			t->id, m, t->n_prompt, t->prompt, ids, n_ids, has_reward ? reward : NULL};
+		dataset_add_encoded(d, &x);
+	}
+	arena_free(&tmp);
+	return rc;
+}
+
+static int
+read_tensors(struct dataset *d, struct filter *f, struct err *e)
+{
+	const struct encode_params *p = &d->o.encode;
+	if (d->o.method->head == HEAD_REWARD)
+		return err_set(e, ERR_CONFIG,
+			"%s: a tensor stream has a policy's ids; --method rm takes records",
+			input_file(f->in));
+	struct buf text = BUF_INIT;
+	struct tensor_reader t;
+	struct tensor_record r;
+	template_describe(p->template, &text);
+	struct tensor_meta want = {
+		tokenizer_hash(p->tokenizer), text.data, p->max_length, p->max_prompt_length};
+	tensor_reader_init(&t, f->in);
+	int rc;
+	while ((rc = tensor_reader_next(&t, &r, e)) > 0) {
+		const char *why = "";
+		f->n_in++;
+		rc = tensor_meta_check(&r.meta, &want, e);
+		if (rc == 0 && (rc = add_tensors(d, &r, &why, e)) > 0)
+			f->n_out++;
+		else if (rc == 0)
+			rc = filter_reject_json(f, input_file(f->in), t.frame, r.id, why, NULL, e);
+		else
+			rc = err_prefix(e, "%s: frame %lld", input_file(f->in), (long long)t.frame);
+		if (rc < 0)
+			break;
+	}
+	tensor_reader_free(&t);
+	buf_free(&text);
+	return rc;
+}
+
 int
 dataset_read(struct dataset *d, struct filter *f, int64_t expect, struct err *e)
 {
-	if (read_records(d, f, e) < 0 || filter_finish(f, expect, e) < 0)
+	int tensors = tensor_stream_next(f->in, e);
+	if (tensors < 0 || (tensors ? read_tensors(d, f, e) : read_records(d, f, e)) < 0 ||
+		filter_finish(f, expect, e) < 0)
 		return -1;
 	if (d->n == 0)
 		return err_set(e, ERR_DATA, "%s: no record to train on (%lld read, %lld rejected)",

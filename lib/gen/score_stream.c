@@ -112,6 +112,11 @@ score_stream_run(struct score_stream *s, struct err *e)
 		x->reward = NULL;
 		x->logprobs = NULL;
 		s->n_without += x->record.n_responses == 0;
+		if (s->drop_empty && x->record.n_responses == 0) {
+			if ((rc = filter_reject(s->filter, &x->record, "no responses", e)) < 0)
+				break;
+			continue;
+		}
 		if (s->scorer && x->record.n_responses > 0) {
 			rc = prepare(s, &w, x, e);
 			if (rc < 0)
@@ -223,6 +228,65 @@ score_fields_write(const struct score_fields *f, struct scored *x, struct err *e
 	}
 	json_object_set(by, f->reward ? f->reward : f->logprob, f->by);
 	return record_refresh(r, e);
+}
+
+/* All rewards into v: 1, or 0 when one is missing. */
+static int
+read_rewards(const struct record *r, const char *field, double *v, struct err *e)
+{
+	int rc = 1;
+	for (int k = 0; k < r->n_responses && rc > 0; k++) {
+		rc = response_number(&r->responses[k], field, &v[k], e);
+		if (rc < 0)
+			err_prefix(e, "responses[%d]", k);
+	}
+	return rc;
+}
+
+int
+scored_put_tensors(
+	struct tensor_writer *w, const struct scored *x, const char *reward_field, struct err *e)
+{
+	const struct encoded *c = &x->encoded;
+	const struct record *r = &x->record;
+	size_t n = (size_t)c->n_responses;
+	int64_t *offsets = x_calloc(n + 1, sizeof *offsets);
+	double *rewards = x_calloc(n, sizeof *rewards);
+	struct ids ids = {NULL, 0, 0};
+	struct buf sources = BUF_INIT;
+	buf_putc(&sources, '[');
+	for (size_t k = 0; k < n; k++) {
+		const char *label = r->responses[k].source;
+		offsets[k + 1] = offsets[k] + c->n_ids[k];
+		ids_append(&ids, c->ids[k], (size_t)c->n_ids[k]);
+		buf_puts(&sources, k > 0 ? "," : "");
+		json_write_string(&sources, label, strlen(label));
+	}
+	buf_putc(&sources, ']');
+	float *logprobs = x_calloc(ids.n, sizeof *logprobs);
+	for (size_t k = 0; k < n; k++)
+		memcpy(logprobs + offsets[k], x->logprobs[k],
+			(size_t)c->n_ids[k] * sizeof *logprobs);
+	int rc = read_rewards(r, reward_field, rewards, e);
+	struct tensor_record t = {.id = r->id,
+		.sources = sources.data,
+		.n_prompt = c->n_prompt,
+		.prompt = c->prompt,
+		.n = c->n_responses,
+		.offsets = offsets,
+		.ids = ids.v,
+		.rewards = rc > 0 ? rewards : NULL,
+		.logprobs = logprobs};
+	if (rc < 0)
+		err_prefix(e, "%s:%lld: record '%s'", x->file, (long long)x->line, r->id);
+	else
+		rc = tensor_writer_put(w, &t, e);
+	free(offsets);
+	free(rewards);
+	free(logprobs);
+	ids_free(&ids);
+	buf_free(&sources);
+	return rc;
 }
 
 const char *

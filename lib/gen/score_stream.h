@@ -3,6 +3,7 @@
 
 #include "lib/gen/score.h"
 #include "lib/stream/filter.h"
+#include "lib/stream/tensors.h"
 
 /* One record with its scores. */
 struct scored {
@@ -22,6 +23,7 @@ struct scored {
 struct score_stream {
 	struct filter *filter;
 	struct scorer *scorer; /* NULL: records are handed on unscored, one by one */
+	bool drop_empty;       /* reject records without responses */
 	int max_records;       /* in one batch; 0: as many as fit SCORE_ROWS */
 	int (*done)(void *ctx, struct scored *x, struct err *e);
 	void *ctx;
@@ -46,6 +48,13 @@ void score_fields_init(
 	struct score_fields *f, const struct scorer *s, const char *as, const char *model_name);
 void score_fields_free(struct score_fields *f);
 int score_fields_write(const struct score_fields *f, struct scored *x, struct err *e);
+
+/*
+ * Writes a policy's scored record as a frame of a tensor stream: its ids and log-probabilities, and
+ * the numbers in reward_field when every response has one.
+ */
+int scored_put_tensors(
+	struct tensor_writer *w, const struct scored *x, const char *reward_field, struct err *e);
 
 /* The last component of a folder's path as valid UTF-8, for model names and labels ("." and ".."
  * are resolved first); out is reset. */

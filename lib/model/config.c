@@ -233,7 +233,7 @@ parse_rope_scaling(struct model_config *c, const json_t *o, const char *key, str
 	if (strcmp(type, "llama3") != 0)
 		return err_set(e, ERR_CONFIG, "%s type \"%.100s\" is not supported", key, type);
 	c->rope_llama3 = true;
-	if (get_real(o, "factor", 0, 1e6, 0, &c->rope_factor, e) < 0 ||
+	if (get_real(o, "factor", 1e-3, 1e6, 0, &c->rope_factor, e) < 0 ||
 		get_real(o, "low_freq_factor", 0, 1e6, 0, &c->rope_low_freq_factor, e) < 0 ||
 		get_real(o, "high_freq_factor", 0, 1e6, 0, &c->rope_high_freq_factor, e) < 0 ||
 		get_int(o, "original_max_position_embeddings", 1, 1 << 30, 0,
@@ -255,9 +255,9 @@ parse_rope(struct model_config *c, const json_t *o, struct err *e)
 	const json_t *p4 = json_object_get(o, "rope_scaling");
 	bool neox = c->family == FAMILY_NEOX;
 	double pct, fallback = 10000;
-	if (neox && get_real(o, "rotary_emb_base", 0, 1e12, fallback, &fallback, e) < 0)
+	if (neox && get_real(o, "rotary_emb_base", 1e-3, 1e12, fallback, &fallback, e) < 0)
 		return -1;
-	if (get_real(o, "rope_theta", 0, 1e12, fallback, &fallback, e) < 0)
+	if (get_real(o, "rope_theta", 1e-3, 1e12, fallback, &fallback, e) < 0)
 		return -1;
 	c->rope_theta = fallback;
 	if (get_real(o, "partial_rotary_factor", -1, 1, neox ? 0.25 : 1, &pct, e) < 0 ||
@@ -265,7 +265,7 @@ parse_rope(struct model_config *c, const json_t *o, struct err *e)
 		return -1;
 	if (!is_null(p5)) {
 		if (parse_rope_scaling(c, p5, "rope_parameters", e) < 0 ||
-			get_real(p5, "rope_theta", 0, 1e12, fallback, &c->rope_theta, e) < 0 ||
+			get_real(p5, "rope_theta", 1e-3, 1e12, fallback, &c->rope_theta, e) < 0 ||
 			get_real(p5, "partial_rotary_factor", -1, 1, pct, &pct, e) < 0)
 			return -1;
 	} else if (!is_null(p4) && parse_rope_scaling(c, p4, "rope_scaling", e) < 0) {
@@ -349,8 +349,8 @@ parse_rest(struct model_config *c, const json_t *o, struct err *e)
 	c->norm = neox ? K_LAYERNORM : K_RMSNORM;
 	c->gated = !neox;
 	c->fused_qkv = neox;
-	if (get_real(o, neox ? "layer_norm_eps" : "rms_norm_eps", 0, 1, neox ? 1e-5 : 1e-6, &eps,
-		    e) < 0 ||
+	if (get_real(o, neox ? "layer_norm_eps" : "rms_norm_eps", 1e-30, 1, neox ? 1e-5 : 1e-6,
+		    &eps, e) < 0 ||
 		get_real(o, "initializer_range", -1, 10, 0.02, &range, e) < 0 ||
 		get_bool(o, "tie_word_embeddings", false, &c->tied_head, e) < 0 ||
 		get_bool(o, "attention_bias", neox, &attention_bias, e) < 0 ||

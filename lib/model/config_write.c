@@ -80,7 +80,10 @@ put_rope(struct buf *b, const struct model_config *c)
 {
 	if (c->family == FAMILY_NEOX) {
 		put_real(b, "rotary_emb_base", c->rope_theta);
-		put_real(b, "rotary_pct", (double)c->rotary_dim / c->head_dim);
+		/* it is read as int(pct * head_dim), which must not fall below */
+		double pct = (double)c->rotary_dim / c->head_dim;
+		bool exact = (int)(pct * c->head_dim) == c->rotary_dim;
+		put_real(b, "rotary_pct", exact ? pct : (c->rotary_dim + 0.5) / c->head_dim);
 	} else {
 		put_real(b, "rope_theta", c->rope_theta);
 	}

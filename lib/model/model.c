@@ -118,11 +118,11 @@ match_tensors(const struct model *m, const struct st_tensor **found, bool init_h
 	}
 	int rc = 0;
 	size_t n = (size_t)m->n_params;
-	const struct st_tensor **sorted = x_malloc(n * sizeof *sorted), *t;
-	memcpy(sorted, found, n * sizeof *sorted);
-	qsort(sorted, n, sizeof *sorted, by_pointer);
+	const struct st_tensor **sorted = x_malloc(n * sizeof(void *)), *t;
+	memcpy(sorted, found, n * sizeof(void *));
+	qsort(sorted, n, sizeof(void *), by_pointer);
 	for (int i = 0; rc == 0 && (t = weights_at(m->weights, i)); i++)
-		if (!bsearch(&t, sorted, n, sizeof *sorted, by_pointer) &&
+		if (!bsearch(&t, sorted, n, sizeof(void *), by_pointer) &&
 			!is_ignored(m, t->name) && !is_tied_copy(m, t))
 			rc = err_set(e, ERR_CONFIG,
 				"tensor %.200s does not belong to the model that config.json "
@@ -251,7 +251,7 @@ load(struct model *m, const char *dir, const struct model_open_options *o, struc
 	if (choose_head(m, o, e) < 0)
 		return err_prefix(e, "%s", dir);
 	model_table(m);
-	const struct st_tensor **found = x_calloc((size_t)m->n_params, sizeof *found);
+	const struct st_tensor **found = x_calloc((size_t)m->n_params, sizeof(void *));
 	rc = match_tensors(m, found, o->init_head, e);
 	if (rc < 0)
 		err_prefix(e, "%s", dir);

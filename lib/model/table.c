@@ -83,7 +83,7 @@ model_table(struct model *m)
 	const char *trunk = neox ? "gpt_neox" : "model";
 	char at[64];
 	m->params = x_calloc(
-		(size_t)(c->n_layers * MAX_LAYER_PARAMS + MAX_OTHER_PARAMS), sizeof *m->params);
+		(size_t)c->n_layers * MAX_LAYER_PARAMS + MAX_OTHER_PARAMS, sizeof *m->params);
 	m->layers = x_calloc((size_t)c->n_layers, sizeof *m->layers);
 	m->n_params = 0;
 	m->block_n = 0;

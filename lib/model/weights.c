@@ -103,12 +103,12 @@ collect(struct weights *w, const char *dir, struct err *e)
 {
 	for (int i = 0; i < w->n_shards; i++)
 		w->n += w->shards[i].image.n;
-	w->tensors = x_calloc((size_t)w->n + 1, sizeof *w->tensors);
+	w->tensors = x_calloc((size_t)w->n + 1, sizeof(void *));
 	int n = 0;
 	for (int i = 0; i < w->n_shards; i++)
 		for (int j = 0; j < w->shards[i].image.n; j++)
 			w->tensors[n++] = &w->shards[i].image.tensors[j];
-	qsort(w->tensors, (size_t)n, sizeof *w->tensors, by_name);
+	qsort(w->tensors, (size_t)n, sizeof(void *), by_name);
 	for (int i = 1; i < n; i++)
 		if (strcmp(w->tensors[i - 1]->name, w->tensors[i]->name) == 0)
 			return err_set(e, ERR_DATA, "%s: tensor %.200s is in two files", dir,
@@ -147,7 +147,7 @@ weights_find(const struct weights *w, const char *name)
 	struct st_tensor key = {.name = (char *)name};
 	const struct st_tensor *p = &key, **hit = NULL;
 	if (w->n)
-		hit = bsearch(&p, w->tensors, (size_t)w->n, sizeof *w->tensors, by_name);
+		hit = bsearch(&p, w->tensors, (size_t)w->n, sizeof(void *), by_name);
 	return hit ? *hit : NULL;
 }
 

@@ -164,13 +164,13 @@ longest(const struct added *a, const struct trie *t, const char *text, size_t n,
 }
 
 const struct added_token *
-added_next(const struct added *a, const struct trie *t, const char *text, size_t n, size_t from,
-	const struct literals *lit, size_t *start, size_t *end)
+added_next(const struct added *a, const struct trie *t, const char *text, size_t n,
+	struct added_cursor *c, const struct literals *lit, size_t *start, size_t *end)
 {
 	if (t->n <= 1)
 		return NULL;
 	size_t l = 0;
-	for (size_t i = from; i < n;) {
+	for (size_t i = c->search; i < n;) {
 		while (lit && l < lit->n && lit->v[l][1] <= i)
 			l++;
 		size_t literal_end = lit && l < lit->n && lit->v[l][0] <= i ? lit->v[l][1] : 0;
@@ -184,8 +184,12 @@ added_next(const struct added *a, const struct trie *t, const char *text, size_t
 			i += len;
 			continue;
 		}
-		*start = x->lstrip ? from + utf8_trailing_space(text + from, i - from) : i;
+		*start = i;
+		if (x->lstrip && i > c->done)
+			*start = c->done + utf8_trailing_space(text + c->done, i - c->done);
 		*end = i + len + (x->rstrip ? utf8_leading_space(text + i + len, n - i - len) : 0);
+		c->search = i + len;
+		c->done = *end;
 		return x;
 	}
 	return NULL;

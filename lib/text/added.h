@@ -45,11 +45,19 @@ const struct added_token *added_by_id(const struct added *a, int32_t id);
 /* Sorts by id and builds the tries; nfc: normalise what is looked for in normalised text. */
 void added_index(struct added *a, bool nfc);
 
+/* Where a search has come to; zero to begin with. */
+struct added_cursor {
+	size_t search; /* tokens are looked for from here */
+	size_t done;   /* text up to here belongs to what was found */
+};
+
 /*
- * Leftmost longest token at or behind `from` in text; its span (white space of lstrip and rstrip
- * included, never reaching back before from).  lit NULL: no special tokens.  NULL: none left.
+ * The next leftmost longest token of text: NULL when there is none.  [*start, *end) is its span
+ * with the white space of lstrip and rstrip, and the text between the cursor's old done and *start
+ * (none when that is not positive) comes before it.  As in the tokenizers library, a token that
+ * lies in white space stripped by the one before it counts too.  lit NULL: no special tokens.
  */
 const struct added_token *added_next(const struct added *a, const struct trie *t, const char *text,
-	size_t n, size_t from, const struct literals *lit, size_t *start, size_t *end);
+	size_t n, struct added_cursor *c, const struct literals *lit, size_t *start, size_t *end);
 
 #endif

@@ -118,7 +118,7 @@ count_text(
 {
 	struct pretok pretok;
 	struct added special = {0};
-	const struct added_token *a;
+	struct added_cursor at = {0};
 	size_t done = 0, start, end;
 	pretok_init(&pretok);
 	int rc = pretok_add_split(&pretok, pretok_gpt2, SPLIT_ISOLATED, false, e);
@@ -129,8 +129,7 @@ count_text(
 		added_put(&special, &x);
 	}
 	added_index(&special, false);
-	while (rc == 0 &&
-		(a = added_next(&special, &special.raw, s, n, done, NULL, &start, &end))) {
+	while (rc == 0 && added_next(&special, &special.raw, s, n, &at, NULL, &start, &end)) {
 		rc = count_words(t, &pretok, s + done, start - done, e);
 		done = end;
 	}

@@ -250,13 +250,14 @@ encode_segment(struct encoding *c, const char *s, size_t n, bool prefix, struct 
 		n = c->normal.len;
 	}
 	const struct added_token *a;
+	struct added_cursor at = {0};
 	size_t done = 0, start, end;
-	while ((a = added_next(
-			&c->t->added, &c->t->added.normalized, s, n, done, NULL, &start, &end))) {
-		if (encode_words(c, s + done, start - done, e) < 0)
+	for (; (a = added_next(
+			&c->t->added, &c->t->added.normalized, s, n, &at, NULL, &start, &end));
+		done = at.done) {
+		if (start > done && encode_words(c, s + done, start - done, e) < 0)
 			return -1;
 		ids_push(c->out, a->id);
-		done = end;
 	}
 	return encode_words(c, s + done, n - done, e);
 }
@@ -267,16 +268,18 @@ tokenizer_encode(const struct tokenizer *t, const struct text_piece *pieces, int
 {
 	struct encoding c = {.t = t, .out = out};
 	const struct added_token *a;
+	struct added_cursor at = {0};
 	size_t done = 0, start, end;
 	bool prefix = !(flags & TOKENIZER_NO_PREFIX);
 	int rc = 0;
 	join(&c, pieces, n);
-	while (rc == 0 && (a = added_next(&t->added, &t->added.raw, c.joined.data, c.joined.len,
-				   done, &c.lit, &start, &end))) {
-		rc = encode_segment(&c, c.joined.data + done, start - done, prefix, e);
+	for (; rc == 0 && (a = added_next(&t->added, &t->added.raw, c.joined.data, c.joined.len,
+				   &at, &c.lit, &start, &end));
+		done = at.done) {
+		if (start > done)
+			rc = encode_segment(&c, c.joined.data + done, start - done, prefix, e);
 		if (rc == 0)
 			ids_push(out, a->id);
-		done = end;
 		prefix = t->prefix_after_added;
 	}
 	if (rc == 0 && c.joined.len > done)

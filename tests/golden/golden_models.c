@@ -9,6 +9,7 @@
 
 #include "lib/base/file.h"
 #include "lib/model/decoder.h"
+#include "tests/golden/pro_double.h"
 
 enum { MAX_RECORDS = 16, MAX_RESPONSES = 8, MAX_IDS = 64 };
 
@@ -147,33 +148,6 @@ check_gradients(struct folder *f)
 	printf("# %s: worst gradient %.1e\n", f->path, worst);
 }
 
-/*
- * PRO (equations 8-11) and its gradient in plain double, as an independent check of the decoder:
- * not the library's losses.
- */
-static double
-pro(const double *r, const double *R, int n, double *dr)
-{
-	double loss = 0;
-	for (int k = 0; k < n - 1; k++) {
-		double own = 0, top = -INFINITY, sum = 0, x[MAX_RESPONSES], d[MAX_RESPONSES];
-		for (int i = k + 1; i < n; i++)
-			own = R[k] - R[i] > own ? R[k] - R[i] : own;
-		for (int i = k; i < n; i++) {
-			d[i] = i == k ? own : R[k] - R[i];
-			x[i] = r[i] * d[i];
-			top = x[i] > top ? x[i] : top;
-		}
-		for (int i = k; i < n; i++)
-			sum += exp(x[i] - top);
-		loss += top + log(sum) - x[k];
-		for (int i = k; i < n; i++)
-			dr[i] += d[i] * exp(x[i] - top) / sum;
-		dr[k] -= own;
-	}
-	return loss;
-}
-
 /* The loss's coefficients for record r of the batch, whose targets are those of `owner`. */
 static void
 record_loss(struct folder *f, int index, int first, const float *logp, float *coef)
@@ -194,7 +168,7 @@ record_loss(struct folder *f, int index, int first, const float *logp, float *co
 				json_array_get(json_object_get(want, "mean_logprob"), (size_t)k)),
 			1e-6);
 	}
-	double beta = 0.05 * (r->n - 1) * (r->n - 1), loss = pro(mean, r->rewards, r->n, dr);
+	double beta = 0.05 * (r->n - 1) * (r->n - 1), loss = pro_double(mean, r->rewards, r->n, dr);
 	CHECK_NEAR(loss, json_number_value(json_object_get(want, "pro_loss")), 1e-5);
 	CHECK_NEAR(loss - beta * sum[0], json_number_value(json_object_get(want, "loss")), 1e-5);
 	for (int j = 0; j < n_targets; j++) {

@@ -13,7 +13,7 @@ for page in man/pro-*.1; do
 	else
 		help=$("$prog" --help)
 	fi
-	diff <(echo "$help" | grep -oE '^ +(-[a-zA-Z], )?--[a-z0-9-]+' | grep -oE '\-\-[a-z0-9-]+' | sort -u) \
+	diff <(echo "$help" | grep -oE '^ +(-[a-zA-Z0-9], )?--[a-z0-9-]+' | grep -oE '\-\-[a-z0-9-]+' | sort -u) \
 		<(sed -n '/^\.It/p' "$page" | grep -oE 'Fl -[a-z0-9-]+' | sed 's/Fl -/--/' | sort -u) >/tmp/man.$$
 	if [ -s /tmp/man.$$ ]; then
 		sed "s/^/# $prog (< help, > page): /" /tmp/man.$$

@@ -49,6 +49,16 @@ single_file(void)
 	dir_remove(dir, &e);
 }
 
+static float
+to_float(enum st_dtype type, const void *p, size_t bytes)
+{
+	struct st_tensor t = {.name = "t", .dtype = type, .data = p, .bytes = bytes};
+	struct err e = {0};
+	float x = NAN;
+	CHECK(st_to_float(&x, &t, &e) == 0);
+	return x;
+}
+
 static void
 shards(void)
 {
@@ -65,8 +75,8 @@ shards(void)
 	must(weights_open(&w, dir, &e), &e);
 	CHECK_STR(weights_at(w, 0)->name, "a");
 	CHECK_STR(weights_at(w, 1)->name, "z");
-	CHECK(*(const float *)weights_find(w, "z")->data == 1);
-	CHECK(*(const float *)weights_find(w, "a")->data == 2);
+	CHECK(to_float(ST_F32, weights_find(w, "z")->data, 4) == 1);
+	CHECK(to_float(ST_F32, weights_find(w, "a")->data, 4) == 2);
 	weights_close(w);
 	dir_remove(dir, &e);
 }
@@ -117,16 +127,6 @@ hostile_indices(void)
 		weights_close(w);
 	}
 	dir_remove(dir, &e);
-}
-
-static float
-to_float(enum st_dtype type, const void *p, size_t bytes)
-{
-	struct st_tensor t = {.name = "t", .dtype = type, .data = p, .bytes = bytes};
-	struct err e = {0};
-	float x = NAN;
-	CHECK(st_to_float(&x, &t, &e) == 0);
-	return x;
 }
 
 /* All 65536 values of both half types against their definition, and there and back. */

@@ -99,9 +99,202 @@ golden_lengths(void)
 	folder_remove(dir);
 }
 
+/* Letters, a space and specials, one id each: lengths are plain to see.  bos 0, eos 1, a.. 2.. */
+static struct tokenizer *
+letters(bool bos)
+{
+	struct buf b = BUF_INIT;
+	struct tokenizer *t = NULL;
+	char dir[64];
+	buf_puts(&b,
+		"{\"added_tokens\":[{\"id\":0,\"content\":\"<s>\",\"special\":true},"
+		"{\"id\":1,\"content\":\"</s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
+		"\"ByteLevel\",\"add_prefix_space\":false},\"model\":{\"type\":\"BPE\",\"merges\":["
+		"],"
+		"\"vocab\":{\"\u0120\":28");
+	for (char c = 'a'; c <= 'z'; c++)
+		buf_printf(&b, ",\"%c\":%d", c, c - 'a' + 2);
+	buf_puts(&b, "}}}");
+	folder_make(dir);
+	folder_write(dir, "tokenizer.json", b.data);
+	folder_write(dir, "tokenizer_config.json",
+		bos ? "{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\",\"add_bos_token\":true}"
+		    : "{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\"}");
+	t = folder_load(dir);
+	CHECK(t != NULL);
+	folder_remove(dir);
+	buf_free(&b);
+	return t;
+}
+
+/* Ids as letters: '^' bos, '$' eos, '_' space. */
+static const char *
+spell(const int32_t *v, int n)
+{
+	static char s[2][64];
+	static int which;
+	char *p = s[which = !which];
+	for (int i = 0; i < n; i++)
+		p[i] = v[i] == 0    ? '^'
+		       : v[i] == 1  ? '$'
+		       : v[i] == 28 ? '_'
+				    : (char)('a' + v[i] - 2);
+	p[n] = '\0';
+	return p;
+}
+
+struct setting {
+	struct tokenizer *t;
+	struct template *plain;
+	struct encode_params p;
+	struct arena a;
+	struct made m;
+};
+
+static void
+setting_init(struct setting *s, bool bos, int max_length, int max_prompt, enum on_overlong on)
+{
+	*s = (struct setting){.t = letters(bos)};
+	arena_init(&s->a);
+	CHECK(template_select(&s->plain, "plain", NULL, NULL, NULL, NULL) == 0);
+	s->p = (struct encode_params){s->t, s->plain, max_length, max_prompt, on};
+}
+
+static void
+setting_free(struct setting *s)
+{
+	arena_free(&s->a);
+	template_free(s->plain);
+	tokenizer_free(s->t);
+}
+
+static void
+policy_cuts(void)
+{
+	struct setting s;
+	struct encoded c;
+	struct err e = {0};
+	setting_init(&s, true, 10, 5, OVERLONG_TRUNCATE);
+	say(&s.m, ROLE_USER, "abcdefgh");
+	answer(&s.m, "xyz", true);   /* fits with its eos */
+	answer(&s.m, "vwxyz", true); /* only its eos does not fit: cut */
+	answer(&s.m, "uvwxyz", true);
+	answer(&s.m, "xyz", false); /* ended by a length limit: no eos */
+	answer(&s.m, "", true);
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+	/* 384 counts bos, which stays. */
+	CHECK_STR(spell(c.prompt, c.n_prompt), "^efgh");
+	CHECK(c.n_responses == 5);
+	CHECK_STR(spell(c.ids[0], c.n_ids[0]), "xyz$");
+	CHECK_STR(spell(c.ids[1], c.n_ids[1]), "vwxyz");
+	CHECK_STR(spell(c.ids[2], c.n_ids[2]), "uvwxy");
+	CHECK_STR(spell(c.ids[3], c.n_ids[3]), "xyz");
+	CHECK_STR(spell(c.ids[4], c.n_ids[4]), "$");
+	CHECK(c.prompt_cut == 4 && c.responses_cut == 2);
+	s.p.on_overlong = OVERLONG_DROP;
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == 0);
+	s.p.on_overlong = OVERLONG_ERROR;
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_DATA);
+	setting_free(&s);
+	/* Nothing to cut is nothing to drop; without a bos the prompt is all text. */
+	setting_init(&s, false, 10, 5, OVERLONG_DROP);
+	say(&s.m, ROLE_USER, "abcde");
+	answer(&s.m, "wxyz", true);
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+	CHECK_STR(spell(c.prompt, c.n_prompt), "abcde");
+	CHECK_STR(spell(c.ids[0], c.n_ids[0]), "wxyz$");
+	CHECK(c.prompt_cut == 0 && c.responses_cut == 0);
+	s.p.max_prompt_length = 10; /* would leave no room for a response */
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_USAGE);
+	setting_free(&s);
+}
+
+static void
+reward_rows(void)
+{
+	struct setting s;
+	struct encoded c;
+	struct err e = {0};
+	setting_init(&s, true, 8, 0, OVERLONG_TRUNCATE);
+	say(&s.m, ROLE_USER, "abc");
+	answer(&s.m, "xyz", true);
+	answer(&s.m, "wxyz", false);
+	CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+	CHECK_STR(spell(c.ids[0], c.n_ids[0]), "^abcxyz$");
+	CHECK_STR(spell(c.ids[1], c.n_ids[1]), "^abcwxyz");
+	CHECK(c.n_prompt == 4 && c.prompt == c.ids[0] && c.responses_cut == 0);
+	/* One that is too long is cut on the left, bos aside, and nothing is shared any more. */
+	answer(&s.m, "uvwxyz", true);
+	CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+	CHECK_STR(spell(c.ids[0], c.n_ids[0]), "^abcxyz$");
+	CHECK_STR(spell(c.ids[2], c.n_ids[2]), "^uvwxyz$");
+	CHECK(c.n_prompt == 0 && c.prompt_cut == 3 && c.responses_cut == 1);
+	s.p.on_overlong = OVERLONG_DROP;
+	CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == 0);
+	s.p.on_overlong = OVERLONG_ERROR;
+	CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_DATA);
+	setting_free(&s);
+}
+
+/* A text that the tokenizer cannot spell is an error of the record, not a crash. */
+static void
+unspellable(void)
+{
+	struct setting s;
+	struct encoded c;
+	struct err e = {0};
+	setting_init(&s, true, 8, 4, OVERLONG_TRUNCATE);
+	say(&s.m, ROLE_USER, "abc");
+	answer(&s.m, "X", true);
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_DATA);
+	CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_DATA);
+	CHECK(strstr(e.msg, "0x58") != NULL);
+	setting_free(&s);
+}
+
+/* Space before the response: a piece of its own text here, SentencePiece's dummy prefix there. */
+static void
+response_space(void)
+{
+	struct setting s;
+	struct ids ids = {0};
+	struct template *hh = NULL;
+	setting_init(&s, true, 8, 4, OVERLONG_TRUNCATE);
+	CHECK(template_select(&hh, "hh", NULL, NULL, NULL, NULL) == 0);
+	CHECK(template_response(hh, s.t, "ab", 2, &ids, NULL) == 0);
+	CHECK_STR(spell(ids.v, (int)ids.n), "_ab");
+	ids.n = 0;
+	CHECK(template_response(s.plain, s.t, "ab", 2, &ids, NULL) == 0);
+	CHECK_STR(spell(ids.v, (int)ids.n), "ab");
+	setting_free(&s);
+	if (shared_path("tokenizers/llama2-tokenizer.model")) {
+		char dir[64];
+		folder_make(dir);
+		folder_copy(dir, "tokenizers/llama2-tokenizer.model", "tokenizer.model");
+		struct tokenizer *t = folder_load(dir);
+		struct template *plain = NULL;
+		CHECK(t && template_select(&plain, "plain", NULL, NULL, NULL, NULL) == 0);
+		ids.n = 0;
+		CHECK(template_response(hh, t, "Hello world", 11, &ids, NULL) == 0);
+		CHECK(ids.n == 2 && ids.v[0] == 15043 && ids.v[1] == 3186);
+		ids.n = 0;
+		CHECK(template_response(plain, t, "Hello world", 11, &ids, NULL) == 0);
+		CHECK(ids.n == 2 && ids.v[0] == 10994 && ids.v[1] == 3186);
+		template_free(plain);
+		tokenizer_free(t);
+		folder_remove(dir);
+	}
+	template_free(hh);
+	ids_free(&ids);
+}
+
 int
 main(void)
 {
 	RUN(golden_lengths);
+	RUN(policy_cuts);
+	RUN(reward_rows);
+	RUN(unspellable);
+	RUN(response_space);
 	TEST_END;
 }

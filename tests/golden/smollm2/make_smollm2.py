@@ -38,9 +38,27 @@ PROMPTS = [
 ]
 # Texts whose tokens are compared, without logits.
 STRINGS = [
-    "Hello world", " Hello", "   leading", "trailing   ", "a\n\n\nb", "\t\ttabs", "x=1;y=22;z=333", "don't we'll I'VE",
-    "３ Ⅷ ½ ² 12", "naïve café", "cafe\u0301 decomposed", "日本語のテキスト", "🚀🔥 emoji", "<|im_start|>", "...!!!???",
-    "\u00a0nbsp\u2003em", "CamelCaseAndsnake_case", "https://example.com/?q=1&r=2", "Привет, мир!", "\r\n\r\n", "",
+    "Hello world",
+    " Hello",
+    "   leading",
+    "trailing   ",
+    "a\n\n\nb",
+    "\t\ttabs",
+    "x=1;y=22;z=333",
+    "don't we'll I'VE",
+    "３ Ⅷ ½ ² 12",
+    "naïve café",
+    "cafe\u0301 decomposed",
+    "日本語のテキスト",
+    "🚀🔥 emoji",
+    "<|im_start|>",
+    "...!!!???",
+    "\u00a0nbsp\u2003em",
+    "CamelCaseAndsnake_case",
+    "https://example.com/?q=1&r=2",
+    "Привет, мир!",
+    "\r\n\r\n",
+    "",
 ]
 
 

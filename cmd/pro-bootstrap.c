@@ -1,0 +1,258 @@
+/* pro-bootstrap: self-bootstrapping, Algorithm 1, by running the other programs part by part. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/align/bootstrap.h"
+#include "lib/base/cli.h"
+
+static struct {
+	int64_t parts, part;
+	bool naive, keep_top, dry_run, resume, overwrite, clean;
+} opt = {.part = -1};
+static struct bootstrap boot = {.source = "bootstrap"};
+
+static const struct cli_option own[] = {
+	{"model", 0, CLI_TEXT, &boot.model, "DIR", "the policy to start from", NULL, 0, 0, NULL},
+	{"reward", 0, CLI_TEXT, &boot.reward, "DIR", "the reward model that ranks", NULL, 0, 0,
+		NULL},
+	{"out", 0, CLI_TEXT, &boot.out, "DIR", "where the last policy goes; work is in DIR.work",
+		NULL, 0, 0, NULL},
+	{"parts", 0, CLI_INT, &opt.parts, "K", "parts of the data, each trained on in turn", NULL,
+		1, BOOTSTRAP_MAX_PARTS, NULL},
+	{"keep-top", 0, CLI_FLAG, &opt.keep_top, NULL,
+		"samples may not take the first place, rewards descend: the default", NULL, 0, 0,
+		NULL},
+	{"naive", 0, CLI_FLAG, &opt.naive, NULL, "samples rank by their reward alone", NULL, 0, 0,
+		NULL},
+	{"source", 0, CLI_TEXT, &boot.source, "LABEL", "label of the samples, with :PART behind",
+		NULL, 0, 0, NULL},
+	{"dry-run", 0, CLI_FLAG, &opt.dry_run, NULL,
+		"print the shell pipeline instead of running it", NULL, 0, 0, NULL},
+	{"resume", 0, CLI_FLAG, &opt.resume, NULL, "go on where a run was interrupted", NULL, 0, 0,
+		NULL},
+	{"overwrite", 0, CLI_FLAG, &opt.overwrite, NULL, "replace what is at --out and its work",
+		NULL, 0, 0, NULL},
+	{"clean", 0, CLI_FLAG, &opt.clean, NULL,
+		"remove policies that were used, and the work at the end", NULL, 0, 0, NULL},
+	{"part", 0, CLI_INT, &opt.part, "P", "only print the records of part P (from 0)", NULL, 0,
+		BOOTSTRAP_MAX_PARTS - 1, NULL},
+	{0},
+};
+
+enum { A = 1 << BOOT_AUGMENT, R = 1 << BOOT_RERANK, T = 1 << BOOT_TRAIN };
+
+/* Passed on as they are: the programs check them, before anything is run. */
+static struct passed {
+	const char *name, *as; /* as: its name there, NULL: the same */
+	char letter;
+	bool flag;
+	unsigned to;
+	const char *metavar, *help;
+	struct cli_list values;
+	bool on;
+} passed[] = {
+	{"number", NULL, 'n', false, A, "N", "samples per record: 1", {0}, false},
+	{"temperature", NULL, 0, false, A, "X", "of sampling", {0}, false},
+	{"top-p", NULL, 0, false, A, "P", "of sampling", {0}, false},
+	{"top-k", NULL, 0, false, A, "K", "of sampling", {0}, false},
+	{"max-tokens", NULL, 0, false, A, "N", "of a sample", {0}, false},
+	{"stop", NULL, 0, false, A, "TEXT", "end a sample before TEXT", {0}, false},
+	{"template", NULL, 0, false, A | T, "NAME", "the policy's template", {0}, false},
+	{"max-length", NULL, 0, false, A | T, "N", "the policy's prompt and response", {0}, false},
+	{"max-prompt-length", NULL, 0, false, A | T, "N", "the policy's prompt", {0}, false},
+	{"on-overlong", NULL, 0, false, A | R | T, "truncate|drop|error", "what is done with them",
+		{0}, false},
+	{"reward-template", "template", 0, false, R, "NAME", "the reward model's", {0}, false},
+	{"reward-max-length", "max-length", 0, false, R, "N", "the reward model's", {0}, false},
+	{"reward-field", NULL, 0, false, R | T, "NAME", "where rewards are written", {0}, false},
+	{"length", NULL, 0, false, R, "L", "keep the L best responses", {0}, false},
+	{"learning-rate", NULL, 0, false, T, "X", "of training", {0}, false},
+	{"num-train-epochs", NULL, 0, false, T, "X", "on every part", {0}, false},
+	{"max-steps", NULL, 0, false, T, "N", "updates on every part", {0}, false},
+	{"per-device-train-batch-size", NULL, 0, false, T, "N", "of training", {0}, false},
+	{"gradient-accumulation-steps", NULL, 0, false, T, "N", "of training", {0}, false},
+	{"weight-decay", NULL, 0, false, T, "X", "of training", {0}, false},
+	{"max-grad-norm", NULL, 0, false, T, "X", "of training", {0}, false},
+	{"beta", NULL, 0, false, T, "auto|X", "weight of the SFT term", {0}, false},
+	{"no-sft", NULL, 0, true, T, NULL, "without the SFT term", {0}, false},
+	{"no-temperature", NULL, 0, true, T, NULL, "without reward differences", {0}, false},
+	{"first-only", NULL, 0, true, T, NULL, "with the first term alone", {0}, false},
+	{"save-steps", NULL, 0, false, T, "N", "updates between checkpoints", {0}, false},
+	{"save-dtype", NULL, 0, false, T, "f32|bf16|f16", "of every policy", {0}, false},
+	{"validate", NULL, 0, false, T, "FILE", "records to answer while training", {0}, false},
+	{"validate-reward", NULL, 0, false, T, "DIR", "scores these answers", {0}, false},
+	{"eval-steps", NULL, 0, false, T, "N", "updates between validations", {0}, false},
+};
+enum { N_OWN = sizeof own / sizeof *own - 1, N_PASSED = sizeof passed / sizeof *passed };
+static struct cli_option options[N_OWN + N_PASSED + 1];
+
+static struct cli cli = {
+	.name = "pro-bootstrap",
+	.summary = "Samples from the policy, ranks and trains on it, part by part (Algorithm 1)",
+	.operands = "[FILE...]",
+	.options = options,
+	.max_operands = -1,
+};
+
+static void
+note(void *ctx, const char *msg)
+{
+	(void)ctx;
+	cli_info(&cli, "%s", msg);
+}
+
+static void
+die(int code, const char *what)
+{
+	struct err e;
+	err_set(&e, code, "%s", what);
+	cli_die(&cli, &e);
+}
+
+static void
+build_table(void)
+{
+	memcpy(options, own, sizeof own);
+	for (int i = 0; i < N_PASSED; i++) {
+		struct passed *p = &passed[i];
+		void *value = p->flag ? (void *)&p->on : (void *)&p->values;
+		options[N_OWN + i] =
+			(struct cli_option){p->name, p->letter, p->flag ? CLI_FLAG : CLI_LIST,
+				value, p->metavar, p->help, NULL, 0, 0, NULL};
+	}
+}
+
+/* The words each program gets beside those that Algorithm 1 gives it. */
+static void
+pass_options(void)
+{
+	for (int k = 0; k < BOOT_PROGRAMS; k++) {
+		struct strings *to = &boot.extra[k];
+		for (int i = 0; i < N_PASSED; i++) {
+			const struct passed *p = &passed[i];
+			if (!(p->to & 1u << k))
+				continue;
+			if (p->on)
+				strings_add(to, "--%s", p->as ? p->as : p->name);
+			for (int v = 0; v < p->values.n; v++) {
+				strings_add(to, "--%s", p->as ? p->as : p->name);
+				strings_add(to, "%s", p->values.v[v]);
+			}
+		}
+		strings_add(to, "--threads");
+		strings_add(to, "%lld", (long long)cli.threads);
+		if (strcmp(cli.device, "auto") != 0) {
+			strings_add(to, "--device");
+			strings_add(to, "%s", cli.device);
+		}
+		if (cli.quiet)
+			strings_add(to, "--quiet");
+	}
+}
+
+static void
+check_usage(void)
+{
+	if (opt.parts < 1)
+		die(ERR_USAGE, "--parts K is needed");
+	if (opt.part >= opt.parts)
+		die(ERR_USAGE, "--part: parts are numbered from 0 to K-1");
+	if (opt.part >= 0)
+		return;
+	if (boot.model == NULL || boot.reward == NULL || boot.out == NULL)
+		die(ERR_USAGE, "--model, --reward and --out are needed");
+	if (opt.naive && opt.keep_top)
+		die(ERR_USAGE, "--naive and --keep-top exclude each other");
+	if (opt.resume && opt.overwrite)
+		die(ERR_USAGE, "--resume and --overwrite exclude each other");
+}
+
+/* --part: a filter. */
+static int
+print_part(struct filter *f, struct err *e)
+{
+	struct record r = {0};
+	int rc;
+	while ((rc = filter_next(f, &r, e)) > 0)
+		if (bootstrap_part(cli.seed, (int)opt.parts, &r) == opt.part &&
+			(rc = filter_emit(f, &r, false, e)) < 0)
+			break;
+	record_free(&r);
+	return rc < 0 ? rc : filter_finish(f, cli.expect, e);
+}
+
+/* What a resumed run must share: all but how it is run. */
+static int
+describe(struct buf *out, struct err *e)
+{
+	static const char *const not_these[] = {"dry-run ", "resume ", "overwrite ", "clean ",
+		"part ", "threads ", "device ", "expect ", "rejects ", "quiet "};
+	struct buf all = BUF_INIT;
+	cli_describe(&cli, &all);
+	for (char *line = all.data, *end; *line; line = end) {
+		bool keep = true;
+		end = line + strcspn(line, "\n") + 1;
+		for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
+			keep &= strncmp(line, not_these[i], strlen(not_these[i])) != 0;
+		if (keep)
+			buf_put(out, line, (size_t)(end - line));
+	}
+	buf_free(&all);
+	return bootstrap_hash_input(cli.files, cli.n_files, out, e);
+}
+
+static int
+run(struct filter *f, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct bootstrap_hooks hooks = {NULL, note, cli_interrupted};
+	int lock = -1, rc = bootstrap_check(&boot, e);
+	if (rc == 0)
+		rc = describe(&text, e);
+	if (rc == 0)
+		rc = bootstrap_claim(&boot, text.data, opt.resume, opt.overwrite, &lock, e);
+	if (rc == 0) {
+		rc = bootstrap_split(&boot, f, cli.expect, text.data, e);
+		if (rc < 0)
+			bootstrap_unclaim(&boot);
+		else
+			cli_info(&cli, "%lld records in %d parts", (long long)f->n_in, boot.parts);
+	}
+	if (rc >= 0)
+		rc = bootstrap_run(&boot, cli.rejects, opt.clean, &hooks, e);
+	if (lock >= 0)
+		close(lock);
+	buf_free(&text);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct err e = {0};
+	struct filter f = {0};
+	build_table();
+	cli_parse(&cli, argc, argv);
+	check_usage();
+	boot.parts = (int)opt.parts;
+	boot.seed = cli.seed;
+	boot.keep_top = !opt.naive;
+	pass_options();
+	if (opt.dry_run && opt.part < 0) {
+		struct buf script = BUF_INIT;
+		bootstrap_script(&boot, cli.files, cli.n_files, &script);
+		fwrite(script.data, 1, script.len, stdout);
+		buf_free(&script);
+		return cli_close_stdout(&cli);
+	}
+	cli_catch_signals();
+	int rc = filter_open(
+		&f, cli.files, cli.n_files, stdout, opt.part >= 0 ? cli.rejects : NULL, &e);
+	if (rc == 0)
+		rc = opt.part >= 0 ? print_part(&f, &e) : run(&f, &e);
+	filter_close(&f);
+	if (rc < 0)
+		cli_die(&cli, &e);
+	return cli_close_stdout(&cli);
+}

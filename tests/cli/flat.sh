@@ -1,0 +1,68 @@
+#!/bin/bash
+# shellcheck disable=SC2317
+# Memory stays flat over a stream: the peak after 100 000 records is that after 10 000, for every
+# program that filters records.  A toy model with one layer of 8.
+. tests/cli/toy.sh
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+bad=0
+toy_model policy lm 1 1 8 && toy_model reward reward 2 1 8 || { echo "not ok - toy models"; exit 1; }
+
+# records FROM TO: as the programs read them
+records() {
+	awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
+		printf "{\"id\":\"r%d\",\"prompt\":\"abc\",\"responses\":[{\"text\":\"ab\",\"reward\":1},{\"text\":\"cd\",\"reward\":2}]}\n", i }'
+}
+pairs() {
+	awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
+		printf "{\"chosen\":\"\\n\\nHuman: q%d\\n\\nAssistant: yes\",\"rejected\":\"\\n\\nHuman: q%d\\n\\nAssistant: no\"}\n", i, i }'
+}
+
+# Waits until the program has taken all that was written to it, and tells its peak in KiB.
+peak() {
+	local pid=$1 before now
+	before=-1
+	while now=$(awk '/^rchar/ { r = $2 } /^wchar/ { print r + $2 }' "/proc/$pid/io") && [ "$now" != "$before" ]; do
+		before=$now
+		sleep 0.4
+	done
+	awk '/^VmHWM/ { print $2 }' "/proc/$pid/status"
+}
+
+# flat NAME SOURCE PROGRAM ARG...
+flat() {
+	local name=$1 source=$2 pid small large rc n
+	shift 2
+	rm -f in
+	mkfifo in
+	"$@" <in >out 2>err &
+	pid=$!
+	exec 3>in
+	"$source" 1 10000 >&3
+	small=$(peak $pid)
+	"$source" 10001 100000 >&3
+	large=$(peak $pid)
+	exec 3>&-
+	wait $pid
+	rc=$?
+	n=$(wc -l <out)
+	if [ $rc -eq 0 ] && [ "$n" -eq 100000 ] && [ -n "$small" ] && [ -n "$large" ] &&
+		[ $((large - small)) -le 2048 ]; then
+		echo "ok - $name: 100 000 records in flat memory"
+		echo "# $small KiB after 10 000 records, $large KiB after 100 000"
+	else
+		echo "not ok - $name: 100 000 records in flat memory"
+		echo "# exit $rc, $n records, $small KiB after 10 000, $large KiB after 100 000"
+		sed 's/^/# /' err
+		bad=1
+	fi
+}
+
+flat pro-import pairs pro-import --threads 1 --format hh --name x
+flat pro-rerank records pro-rerank --keep-top
+flat "pro-rerank --reward" records pro-rerank --threads 1 --reward reward --template plain
+flat "pro-score --reward" records pro-score --threads 1 --reward reward --template plain
+flat "pro-score --policy" records pro-score --threads 1 --policy policy --template plain
+flat pro-augment records pro-augment --threads 1 --model policy --template plain --max-tokens 1
+exit $bad
