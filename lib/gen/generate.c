@@ -177,8 +177,10 @@ generator_close(struct generator *g)
 	struct gen_work *w = g->work;
 	if (w) {
 		generator_clear(g);
-		for (int i = 0; i < g->batch; i++)
-			buf_free(&w->lanes[i].text), arena_free(&w->lanes[i].scratch);
+		for (int i = 0; i < g->batch; i++) {
+			buf_free(&w->lanes[i].text);
+			arena_free(&w->lanes[i].scratch);
+		}
 		free(w->lanes);
 		free(w->logits);
 		free(w->batch_jobs);
