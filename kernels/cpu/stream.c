@@ -122,6 +122,7 @@ sum16(const vec16 *v)
 			j->sums[at] = sum##N(&s[r][c]);                                         \
 		}                                                                               \
 	}
+
 /* Weights [o, end) for all rows, R rows at a time. */
 #define ROWS(N, R)                                                                                 \
 	TARGET##N CPU_INLINE void rows##N(const struct job *j, enum k_dtype dtype, int o, int end) \
@@ -137,6 +138,7 @@ sum16(const vec16 *v)
 			for (int t = 0; t < j->T; t++)                                             \
 				tile##N(j, dtype, t, o, 1, 1);                                     \
 	}
+
 #define STREAM(name, N, R)                                              \
 	LOAD(N)                                                         \
 	TILE(N)                                                         \

@@ -348,8 +348,10 @@ long_prompt(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(forward);
 	RUN(decode_bits);
 	RUN(backward);

@@ -303,8 +303,10 @@ moves(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(norms);
 	RUN(rope);
 	RUN(exponential);
