@@ -171,6 +171,7 @@ mv "$tmp/keep.jsonl" "$tmp/train.jsonl"
 parts() { # OUT OPTION...; $n is the number of parts
 	local more="" rc
 	for n in $(seq 60); do
+		: >"$tmp/parts.log" # here, or the lines of the part before would be counted
 		# shellcheck disable=SC2086
 		exec="exec" run "$@" --quiet $more >"$tmp/parts.log" 2>/dev/null &
 		pid=$!
