@@ -1,4 +1,5 @@
 #!/bin/bash
+# shellcheck disable=SC2317 # functions are called by check and flat_memory
 # pro-eval from end to end.
 . tests/cli/lib.sh
 . tests/cli/toy.sh
@@ -108,4 +109,6 @@ records() {
 }
 flat_memory "memory is flat over 100 000 records" 100000 records pro-eval --hypothesis llama \
 	--hypothesis pro --reference hh:chosen --bleu char,sacrebleu --reward-field rm --by subset
+cd "$T" && toy_model tiny reward 4 1 8
+flat_memory "and with a reward model over 20 000" 20000 records pro-eval --hypothesis llama --reward tiny
 finish
