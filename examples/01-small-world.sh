@@ -98,7 +98,7 @@ for m in base low mid high SFT PRO PRO-s; do
 done
 pro-score -q --reward RM_eval --as RM_eval --expect 400 answers.jsonl | pro-world reward --as true >scored.jsonl
 systems=()
-for m in base low mid high SFT PRO PRO-s hh:chosen; do systems+=(--hypothesis $m); done
+for m in base low mid high SFT PRO PRO-s hh:chosen; do systems+=(--hypothesis "$m"); done
 report() { pro-eval -q "${systems[@]}" --reference hh:chosen --reward-field RM_eval --field true "$@" scored.jsonl; }
 echo
 report --by subset
