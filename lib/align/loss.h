@@ -31,7 +31,7 @@ double loss_pro(const double *r, const double *R, int n, bool first_only, double
 
 /*
  * Reward model, pairwise: the mean over all pairs i < k of -log sigmoid(s_i - s_k) (Bradley-Terry,
- * eq. 2 and the loss of section 2's reward model).  With R, pairs of equal reward are skipped;
+ * eq. 2 and the loss given beneath it).  With R, pairs of equal reward are skipped;
  * R NULL: the order of the ranking counts every pair.
  *
  * *pairs (may be NULL) gets how many counted; without one the loss is 0.  ds[n]: the gradient, or

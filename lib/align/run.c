@@ -48,9 +48,9 @@ emit(const struct run *r, struct buf *line, struct err *e)
 static double
 epoch_of(const struct run *r, int64_t step)
 {
-	int64_t per = run_per_epoch(r->o, r->data->n), pos = step % per;
+	int64_t per = run_per_epoch(r->o, r->data->n), epochs = step / per, pos = step % per;
 	double done = (double)(pos * r->o->per_device * r->o->accumulation) / (double)r->data->n;
-	return (double)(step / per) + done;
+	return (double)epochs + done;
 }
 
 /* The records of update `step`: *n of them. */

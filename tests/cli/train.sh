@@ -167,21 +167,31 @@ exits 78 run "$tmp/term" --num-train-epochs 200 --resume && says "training data"
 check "--resume refuses other data" $?
 mv "$tmp/keep.jsonl" "$tmp/train.jsonl"
 
-# Again and again until it is done; a run of 60 updates that ends with SIGTERM after 3 lines each.
+# Again and again until it is done: SIGTERM after 3 lines of each part's log.
+parts() { # OUT OPTION...; $n is the number of parts
+	local more="" rc
+	for n in $(seq 60); do
+		: >"$tmp/parts.log" # here, or the lines of the part before would be counted
+		# shellcheck disable=SC2086
+		exec="exec" run "$@" --quiet $more >"$tmp/parts.log" 2>/dev/null &
+		pid=$!
+		while kill -0 $pid 2>/dev/null && [ "$(wc -l <"$tmp/parts.log")" -lt 3 ]; do sleep 0.01; done
+		kill -TERM $pid 2>/dev/null
+		wait $pid
+		rc=$?
+		[ $rc -eq 75 ] || return $rc
+		more=--resume
+	done
+	return 1
+}
 run "$tmp/long" --num-train-epochs 6 >/dev/null
-more=
-for i in $(seq 40); do
-	exec="exec" run "$tmp/parts" --num-train-epochs 6 $more >"$tmp/parts.log" &
-	pid=$!
-	while kill -0 $pid 2>/dev/null && [ "$(wc -l <"$tmp/parts.log")" -lt 3 ]; do sleep 0.01; done
-	kill -TERM $pid 2>/dev/null
-	wait $pid
-	rc=$?
-	[ $rc -eq 75 ] || break
-	more=--resume
-done
-[ $rc -eq 0 ] && [ "$i" -gt 1 ] && same "$tmp/long" "$tmp/parts"
-check "resumed after $((i - 1)) SIGTERMs: the same bits" $?
+parts "$tmp/parts" --num-train-epochs 6 && [ "$n" -gt 1 ] && same "$tmp/long" "$tmp/parts"
+check "resumed after $((n - 1)) SIGTERMs: the same bits" $?
+validated=(--num-train-epochs 3 --validate "$tmp/dev.jsonl" --validate-reward "$tmp/rm" --eval-steps 2 --eval-max-tokens 12)
+run "$tmp/vlong" "${validated[@]}" >"$tmp/vlong.log"
+parts "$tmp/vparts" "${validated[@]}" && [ "$n" -gt 1 ] && same "$tmp/vlong" "$tmp/vparts" &&
+	cmp <(grep eval_reward "$tmp/vlong.log" | tail -n 1) <(grep eval_reward "$tmp/parts.log" | tail -n 1)
+check "the same with validation, $((n - 1)) times" $?
 
 # SIGKILL: at random moments, and in the middle of a save (tmp-* is there only then).
 killed() { # OUT SECONDS|save|never: starts or resumes, and kills

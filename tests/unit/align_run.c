@@ -306,6 +306,7 @@ refusals(void)
 	CHECK(run("whole", &o, "pro", false, false, &s, &e) == -1 && e.code == ERR_CANTCREAT);
 	CHECK(run("again", &o, "pro", false, true, &s, &e) == 0 && same_model("whole", "again"));
 	/* an unfinished run is not lost by mistake */
+	spy_free(&s);
 	s = (struct spy){.stop_at = 5};
 	CHECK(run("half", &o, "pro", false, false, &s, &e) == -1 && e.code == ERR_TEMPFAIL);
 	s.stop_at = -1;
