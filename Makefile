@@ -81,16 +81,17 @@ world: $(WORLD)
 # What make needs of Debian 12; installed when missing.
 DEPS_BUILD := gcc g++ pkg-config libopenblas-dev libjansson-dev libsentencepiece-dev libpcre2-dev \
 	libutf8proc-dev zlib1g-dev libssl-dev
-DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc
+DEPS_RUN := jq
+DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc jq
 APT = missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 	SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq \
 	--no-install-recommends $$missing >/dev/null; fi
 deps:
-	@$(call APT,$(DEPS_BUILD))
+	@$(call APT,$(DEPS_BUILD) $(DEPS_RUN))
 deps-check:
-	@$(call APT,$(DEPS_BUILD) $(DEPS_CHECK))
+	@$(call APT,$(DEPS_BUILD) $(DEPS_RUN) $(DEPS_CHECK))
 
 # A second make: pkg-config had nothing to say before the packages were there.
 quickstart: deps

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 #include "lib/base/cli.h"
 #include "lib/base/progress.h"
+#include "lib/eval/agreement.h"
 #include "lib/eval/report.h"
 #include "lib/eval/reward.h"
 #include "lib/stream/filter.h"
@@ -12,7 +13,8 @@
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
 static struct {
-	struct cli_list hypotheses, fields;
+	struct cli_list hypotheses, fields, agreements;
+	struct agreement *agreement; /* [agreements.n] */
 	const char *reference, *bleu, *reward, *reward_field, *template, *by;
 	bool bleu_given;
 	int format, on_overlong;
@@ -33,6 +35,9 @@ static const struct cli_option options[] = {
 		"Reward from this number of the responses", NULL, 0, 0, NULL},
 	{"field", 0, CLI_LIST, &opt.fields, "NAME",
 		"plain mean of this number, with its 95 % interval; repeatable", NULL, 0, 0, NULL},
+	{"agreement", 0, CLI_LIST, &opt.agreements, "NAME",
+		"share of pairs that this number orders as the records do; repeatable", NULL, 0, 0,
+		NULL},
 	{"by", 0, CLI_TEXT, &opt.by, "NAME", "also per value of this member of the records: subset",
 		NULL, 0, 0, NULL},
 	{"template", 0, CLI_TEXT, &opt.template, "NAME",
@@ -90,8 +95,10 @@ read_params(void)
 		.fields = opt.fields.v,
 		.n_fields = opt.fields.n,
 		.by = opt.by};
+	if (p.n_hypotheses == 0 && opt.agreements.n > 0)
+		return p;
 	if (p.n_hypotheses == 0)
-		die_usage("nothing to evaluate: give --hypothesis LABEL");
+		die_usage("nothing to evaluate: give --hypothesis LABEL or --agreement NAME");
 	for (int i = 0; i < p.n_hypotheses; i++)
 		for (int k = 0; k < i; k++)
 			if (strcmp(p.hypotheses[i], p.hypotheses[k]) == 0)
@@ -101,8 +108,12 @@ read_params(void)
 	if (opt.reference == NULL && !p.reward && p.n_fields == 0)
 		die_usage("nothing to measure: give --reference, --reward, --reward-field or "
 			  "--field");
+	if (opt.reward && opt.agreements.n > 0)
+		die_usage("--agreement reads numbers that are there: use pro-score before");
 	if (opt.reward && opt.reward_field)
 		die_usage("--reward and --reward-field exclude each other");
+	if (opt.agreements.n > 0 && opt.format == FORMAT_CSV)
+		die_usage("--agreement has no CSV form");
 	read_bleu_list(&p);
 	return p;
 }
@@ -138,6 +149,10 @@ static int
 add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
 {
 	int any = evaluation_add(v, r, NULL, e);
+	for (int i = 0; i < opt.agreements.n && any >= 0; i++)
+		any = agreement_add(&opt.agreement[i], r, e) < 0 ? -1 : any;
+	if (any == 0 && v->params.n_hypotheses == 0)
+		return 1;
 	if (any == 0)
 		return filter_reject(f, r, "no response of the systems", e);
 	return any < 0 ? filter_where(f, e) : any;
@@ -211,15 +226,34 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 }
 
 static void
+check_agreements(struct err *e)
+{
+	for (int i = 0; i < opt.agreements.n; i++) {
+		const struct agreement *a = &opt.agreement[i];
+		if (a->pairs == 0) {
+			err_set(e, ERR_DATA, "no two responses of a record have a number in '%s'",
+				a->field);
+			cli_die(&cli, e);
+		}
+		if (a->missing > 0)
+			cli_warn(&cli, "%lld pairs without a number in '%s' are not compared",
+				(long long)a->missing, a->field);
+	}
+}
+
+static void
 print(const struct evaluation *v)
 {
 	struct buf out = BUF_INIT;
 	if (opt.format == FORMAT_JSON)
-		report_json(v, &out);
+		report_json(v, opt.agreement, opt.agreements.n, &out);
 	else if (opt.format == FORMAT_CSV)
 		report_csv(v, &out);
-	else
+	else if (opt.hypotheses.n > 0)
 		report_table(v, opt.reward ? opt.reward : opt.reward_field, &out);
+	if (opt.format == FORMAT_TABLE)
+		for (int i = 0; i < opt.agreements.n; i++)
+			agreement_table(&opt.agreement[i], &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_free(&out);
 }
@@ -233,15 +267,20 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	struct eval_params params = read_params();
 	evaluation_init(&v, &params);
+	opt.agreement = x_calloc((size_t)opt.agreements.n, sizeof *opt.agreement);
+	for (int i = 0; i < opt.agreements.n; i++)
+		opt.agreement[i].field = opt.agreements.v[i];
 	if (filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, &e) < 0 ||
 		evaluate_with(opt.reward, &f, &v, &e) < 0 ||
 		filter_finish(&f, cli.expect, &e) < 0 || evaluation_check(&v, &e) < 0)
 		cli_die(&cli, &e);
 	warn_missing(&v);
+	check_agreements(&e);
 	print(&v);
 	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected, %lld cut",
 		(long long)f.n_in, (long long)f.n_out, (long long)f.n_rejected, (long long)f.n_cut);
 	filter_close(&f);
 	evaluation_free(&v);
+	free(opt.agreement);
 	return cli_close_stdout(&cli);
 }

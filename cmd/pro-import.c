@@ -50,7 +50,8 @@ struct waiting {
 	struct buf text;
 	int row;
 	int64_t line;
-	json_t *input; /* only when there is a rejects file */
+	json_t *input; /* only when there is a rejects file; and so is id */
+	char *id;
 };
 
 struct run {
@@ -91,6 +92,7 @@ forget(struct waiting *w)
 {
 	buf_free(&w->text);
 	json_decref(w->input);
+	free(w->id);
 	free(w);
 }
 
@@ -102,7 +104,10 @@ put_into_sample(struct run *r, json_t *v, struct err *e)
 	r->text = (struct buf)BUF_INIT;
 	w->row = r->tally.n_rows - 1;
 	w->line = input_lineno(r->f.in);
-	w->input = r->f.rejects ? json_incref(v) : NULL;
+	if (r->f.rejects) {
+		w->input = json_incref(v);
+		w->id = x_strdup(r->record.id);
+	}
 	void *out;
 	sample_add(&r->sample, w, &out);
 	if (out == NULL)
@@ -110,8 +115,8 @@ put_into_sample(struct run *r, json_t *v, struct err *e)
 	w = out;
 	tally_reason(&r->tally, "not in the sample");
 	r->tally.rows[w->row].kept--;
-	int rc = filter_reject_json(
-		&r->f, r->tally.rows[w->row].file, w->line, NULL, "not in the sample", w->input, e);
+	int rc = filter_reject_json(&r->f, r->tally.rows[w->row].file, w->line, w->id,
+		"not in the sample", w->input, e);
 	forget(w);
 	return rc;
 }

@@ -30,7 +30,7 @@ train() {
 
 step "The world: demonstrations of several qualities, comparisons by two judges"
 pro-world text -n 1500 --quality .5 --seed 10 | pro-model tokenizer --vocab 420 --out tokenizer
-pro-world demos -n 5000 --quality .35 --seed 1 >demos-base.jsonl
+pro-world demos -n 6000 --quality .35 --seed 1 >demos-base.jsonl
 pro-world demos -n 1500 --quality .10 --seed 2 >demos-low.jsonl
 pro-world demos -n 1500 --quality .60 --seed 3 >demos-mid.jsonl
 pro-world demos -n 1500 --quality .95 --seed 4 >demos-high.jsonl
@@ -73,8 +73,8 @@ train --method rm --order given --model neox --out RM_eval --learning-rate 5e-4 
 	rm-eval.jsonl >rm-eval.log
 pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --reward RM_eval --as RM_eval |
 	pro-world reward --as true |
-	pro-eval -q --hypothesis hh:chosen --reference hh:chosen --accuracy RM_train --accuracy RM_eval \
-		--accuracy true --format json >heldout.json
+	pro-eval -q --agreement RM_train --agreement RM_eval \
+		--agreement true --format json >heldout.json
 
 step "Expansion to length 3 with the strongest model, reranked by RM_train"
 pro-augment -q --model high --source high -n 1 --seed 21 --expect 1200 hh.jsonl |
@@ -86,15 +86,40 @@ train --method sft --model base --out SFT --learning-rate 5e-4 --num-train-epoch
 
 step "One round of self-bootstrapping from PRO"
 pro-bootstrap -q --model PRO --reward RM_train --out PRO-s --parts 1 --learning-rate 2e-4 --num-train-epochs 1 \
-	--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot.jsonl
+	--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot.jsonl >boot.log
 
 step "Evaluation on held-out prompts"
 cp test.jsonl answers.jsonl
 for m in base low mid high SFT PRO PRO-s; do
-	how=--greedy
-	case $m in low | mid | high) how="--temperature 1" ;; esac
-	# shellcheck disable=SC2086
-	pro-augment -q --model $m --source $m $how --max-tokens 64 answers.jsonl >next.jsonl
+	how=(--greedy)
+	case $m in low | mid | high) how=(--temperature 1) ;; esac # as they serve in an expansion
+	pro-augment -q --model $m --source $m "${how[@]}" --max-tokens 64 --expect 400 answers.jsonl >next.jsonl
 	mv next.jsonl answers.jsonl
 done
 pro-score -q --reward RM_eval --as RM_eval --expect 400 answers.jsonl | pro-world reward --as true >scored.jsonl
+systems=()
+for m in base low mid high SFT PRO PRO-s hh:chosen; do systems+=(--hypothesis "$m"); done
+report() { pro-eval -q "${systems[@]}" --reference hh:chosen --reward-field RM_eval --field true "$@" scored.jsonl; }
+echo
+report --by subset
+report --format json >report.json
+
+step "Checks"
+bad=0
+check() { # NAME JQ_CONDITION FILE
+	if jq -e "$2" "$3" >/dev/null; then echo "ok: $1"; else echo "FAILED: $1" && bad=1; fi
+}
+accuracy() { jq -r ".[] | select(.agreement == \"$1\") | 100 * .accuracy | . * 10 | round / 10" heldout.json; }
+for rm in RM_train RM_eval; do
+	check "$rm is right on more than 70 % of held-out comparisons: $(accuracy $rm) % (the true reward: $(accuracy true) %)" \
+		".[] | select(.agreement == \"$rm\") | .accuracy > .70" heldout.json
+done
+true_of='def t(s): .[] | select(.system == s) | .fields.true;'
+check "true rewards are ordered as built, with disjoint 95 % intervals: low < mid < high" \
+	"$true_of t(\"low\").high < t(\"mid\").low and t(\"mid\").high < t(\"high\").low" report.json
+check "PRO beats the model it started from, with disjoint 95 % intervals" \
+	"$true_of t(\"PRO\").low > t(\"base\").high" report.json
+jq -r "$true_of [t(\"SFT\").mean, t(\"PRO\").mean, t(\"PRO-s\").mean | . * 1000 | round / 1000] |
+	\"as it fell: true reward SFT \\(.[0]), PRO \\(.[1]), PRO after a round of self-bootstrapping \\(.[2])\"" report.json
+step "$([ $bad -eq 0 ] && echo 'All checks hold' || echo 'A check failed')"
+exit $bad

@@ -19,6 +19,29 @@ sigmoid(float x, float *d)
 	return x < 0 ? low : high;
 }
 
+/* The normal distribution function, and *d = exp(-x*x/2).  For z = |x|/sqrt(2) and t = 1/(1 + z/2),
+ * erfc(z)*exp(z*z)/t is interpolated in u = 2.4 t - 1.4 at the nine Chebyshev nodes of z in [0,10]
+ * (t in [1/6,1]); relative error 5.3e-8.  Beyond, exp(-z*z) is 0. */
+CPU_INLINE float
+normal(float x, float *d)
+{
+	float z = fabsf(x) * 0.707106781186547524f;
+	z = z > 10 ? 10 : z;
+	float t = 1.0f / (1.0f + 0.5f * z), u = 2.4f * t - 1.4f;
+	float p = -5.424914697e-05f;
+	p = p * u + 1.983809964e-05f;
+	p = p * u + 5.873263004e-04f;
+	p = p * u - 6.311517342e-04f;
+	p = p * u - 6.151694287e-03f;
+	p = p * u + 5.966061744e-03f;
+	p = p * u + 1.020295999e-01f;
+	p = p * u + 3.262222517e-01f;
+	p = p * u + 5.720119758e-01f;
+	*d = cpu_expf(-0.5f * (x * x));
+	p = 0.5f * p * t * *d;
+	return x < 0 ? p : 1.0f - p;
+}
+
 /* The value and, at *d, the derivative. */
 CPU_INLINE float
 act(enum k_act_kind kind, float x, float *d)
@@ -36,9 +59,10 @@ act(enum k_act_kind kind, float x, float *d)
 		*d = s + c * u * (2 * GELU_A * (1.0f + 3 * GELU_B * c * c));
 		return x * s;
 	case K_GELU:
-		s = 0.5f * (1.0f + erff(x * 0.707106781186547524f));
-		c = x * x;
-		*d = s + (c < 200 ? x : 0) * 0.398942280401432678f * cpu_expf(-0.5f * c);
+		s = normal(x, &u);
+		c = x < -30 ? -30 : x;
+		c = c > 30 ? 30 : c;
+		*d = s + c * 0.398942280401432678f * u;
 		return x * s;
 	default:
 		*d = x > 0 ? 1.0f : 0.0f;

@@ -74,21 +74,24 @@ static void
 key_block(const struct attn *a, struct work *w, int g, int64_t row, int n, int first, int m,
 	int before)
 {
-	cpu_tile *tile = cpu_tile_function();
 	int wide = attn_round(n, CPU_PANEL);
 	const float *key = attn_at(a->key, row, g), *value = attn_at(a->value, row, g);
 	for (int c = 0; c < n; c += CPU_PANEL)
 		cpu_pack_across(w->k + (size_t)c * a->D, key + c * a->key.row, a->key.row,
 			attn_min(CPU_PANEL, n - c), a->D);
-	for (int d = 0; d < a->D; d += CPU_PANEL)
+	/* whole panels of values are used where they lie */
+	bool direct = a->width == a->D;
+	const float *v = direct ? value : w->v;
+	size_t ldv = direct ? (size_t)a->value.row : CPU_PANEL, step = direct ? 1 : ATTN_KEYS;
+	for (int d = 0; d < a->D && !direct; d += CPU_PANEL)
 		cpu_pack_along(w->v + (size_t)d * ATTN_KEYS, CPU_PANEL, value + d, a->value.row, n,
 			attn_min(CPU_PANEL, a->D - d));
 	for (int r = 0; r < m; r += CPU_TILE) {
 		float *s = w->s + (size_t)r * ATTN_KEYS, *o = w->o + (size_t)r * a->width;
 		int rows = attn_min(CPU_TILE, m - r);
 		for (int c = 0; c < n; c += CPU_PANEL)
-			tile(s + c, ATTN_KEYS, w->q + (size_t)r * a->D, w->k + (size_t)c * a->D,
-				a->D, rows, false);
+			a->tile(s + c, ATTN_KEYS, w->q + (size_t)r * a->D, w->k + (size_t)c * a->D,
+				CPU_PANEL, a->D, rows, false);
 		for (int i = 0; i < rows; i++) {
 			int see = attn_min(n, before + (first + r + i) / a->share);
 			float f = row_softmax(s + (size_t)i * ATTN_KEYS, wide, see < 0 ? 0 : see,
@@ -98,7 +101,7 @@ key_block(const struct attn *a, struct work *w, int g, int64_t row, int n, int f
 		}
 		cpu_pack_tile(w->p, s, ATTN_KEYS, rows, n);
 		for (int d = 0; d < a->width; d += CPU_PANEL)
-			tile(o + d, a->width, w->p, w->v + (size_t)d * ATTN_KEYS, n, rows, true);
+			a->tile(o + d, a->width, w->p, v + d * step, ldv, n, rows, true);
 	}
 }
 
@@ -141,8 +144,8 @@ cpu_attn_fwd(struct kernels *k, void *out, float *lse, struct k_heads q, struct 
 	struct k_heads value, const struct k_segment *segs, int n_segs, int H, int G, int D,
 	float scale)
 {
-	struct attn a = {
-		q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale};
+	struct attn a = {q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL),
+		scale, cpu_tile_function(k)};
 	struct work none;
 	size_t bytes = work_init(&none, &a, NULL);
 	int most = 0;

@@ -22,6 +22,7 @@ struct attn {
 	int share; /* H/G */
 	int width; /* D rounded up to CPU_PANEL */
 	float scale;
+	cpu_tile *tile;
 };
 
 CPU_INLINE float *

@@ -136,14 +136,13 @@ static void
 add_keys(const struct attn *a, struct work *w, float *dx, const float *x, const float *along,
 	int at, int n, int m)
 {
-	cpu_tile *tile = cpu_tile_function();
 	for (int i = 0; i < n; i += CPU_TILE) {
 		int keys = attn_min(CPU_TILE, n - i);
 		cpu_pack_along(w->left, CPU_TILE, x + i, ATTN_KEYS, m, keys);
 		for (int d = 0; d < a->width; d += CPU_PANEL)
-			tile(dx + (size_t)i * a->width + d, a->width, w->left,
-				along + (size_t)d * w->n + (size_t)at * CPU_PANEL, m, CPU_TILE,
-				true);
+			a->tile(dx + (size_t)i * a->width + d, a->width, w->left,
+				along + (size_t)d * w->n + (size_t)at * CPU_PANEL, CPU_PANEL, m,
+				CPU_TILE, true);
 	}
 }
 
@@ -153,16 +152,15 @@ static void
 rows_bwd(
 	const struct attn *a, struct work *w, int at, int first, int m, int rows, int n, int before)
 {
-	cpu_tile *tile = cpu_tile_function();
 	int wide = attn_round(n, CPU_PANEL);
 	for (int r = 0; r < m; r += CPU_TILE) {
 		size_t row = at + first + r;
 		float *p = w->p + (size_t)r * ATTN_KEYS, *ds = w->ds + (size_t)r * ATTN_KEYS;
 		for (int c = 0; c < n; c += CPU_PANEL) {
-			tile(p + c, ATTN_KEYS, w->q + row * a->D, w->k + (size_t)c * a->D, a->D,
-				CPU_TILE, false);
-			tile(ds + c, ATTN_KEYS, w->o + row * a->D, w->v + (size_t)c * a->D, a->D,
-				CPU_TILE, false);
+			a->tile(p + c, ATTN_KEYS, w->q + row * a->D, w->k + (size_t)c * a->D,
+				CPU_PANEL, a->D, CPU_TILE, false);
+			a->tile(ds + c, ATTN_KEYS, w->o + row * a->D, w->v + (size_t)c * a->D,
+				CPU_PANEL, a->D, CPU_TILE, false);
 		}
 		for (int i = 0; i < CPU_TILE; i++) {
 			int see = attn_min(n, before + (first + r + i) / a->share);
@@ -172,8 +170,8 @@ rows_bwd(
 		}
 		cpu_pack_tile(w->left, ds, ATTN_KEYS, CPU_TILE, n);
 		for (int d = 0; d < a->width; d += CPU_PANEL)
-			tile(w->dq + row * a->width + d, a->width, w->left,
-				w->k_along + (size_t)d * ATTN_KEYS, n, CPU_TILE, true);
+			a->tile(w->dq + row * a->width + d, a->width, w->left,
+				w->k_along + (size_t)d * ATTN_KEYS, CPU_PANEL, n, CPU_TILE, true);
 	}
 	add_keys(a, w, w->dv, w->p, w->o_along, at + first, n, m);
 	add_keys(a, w, w->dk, w->ds, w->q_along, at + first, n, m);
@@ -252,9 +250,9 @@ cpu_attn_bwd(struct kernels *k, struct k_heads dq, struct k_heads dk, struct k_h
 	struct k_heads value, const struct k_segment *segs, int n_segs, int H, int G, int D,
 	float scale)
 {
-	struct job j = {
-		{q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale}, dq,
-		dk, dv, dout, out, lse};
+	struct job j = {{q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL),
+				scale, cpu_tile_function(k)},
+		dq, dk, dv, dout, out, lse};
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
 	for (int s = 0; s < n_segs; s++)
 		for (int g = 0; g < G; g++) {

@@ -172,6 +172,7 @@ kernels_cpu_open(int threads)
 		return NULL;
 	}
 	openblas_set_num_threads(1);
+	c->level = cpu_level();
 	*k = (struct kernels){
 		.name = "cpu",
 		.act = K_F32,

@@ -23,11 +23,9 @@
 #endif
 #define CPU_INLINE static inline __attribute__((always_inline))
 
-/* The x86-64 level that hand-dispatched kernels may use: 0 (any machine), 1 (v3: AVX2, FMA),
- * 2 (v4: AVX-512). */
-int cpu_level(void);
-
 struct cpu {
+	int level; /* of x86-64 that hand-dispatched kernels use: 0 (any machine), 1 (v3: AVX2 and
+		      FMA), 2 (v4: AVX-512) */
 	struct {
 		void *p;
 		size_t bytes;
@@ -36,6 +34,9 @@ struct cpu {
 	size_t shared_bytes;
 	const char *failed; /* the first op that ran out of memory, until sync */
 };
+
+/* The highest level of this machine; tests lower that of a device. */
+int cpu_level(void);
 
 /* The calling thread's scratch of at least `bytes`, valid until its next call; NULL after
  * recording the failure of `op` for sync(). */

@@ -10,32 +10,36 @@ enum { DEPTH = 1024, STRIP = 64 };
 
 /* Register tiles: ROWS x (VECS vectors of TYPE), ROWS dividing CPU_TILE and the width dividing
  * CPU_PANEL; a is [depth][CPU_TILE], b is [depth][CPU_PANEL], y may hold the sum so far. */
+/* clang-format off */
 #define UNROLL _Pragma("GCC unroll 16")
-#define TILE(name, TYPE, ROWS, VECS)                                                           \
-	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a,                    \
-		const float *restrict b, int depth, bool load)                                 \
-	{                                                                                      \
-		enum { WIDTH = sizeof(TYPE) / sizeof(float) };                                 \
-		TYPE c[ROWS][VECS];                                                            \
-		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++)    \
-			c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
-		for (int i = 0; i < depth; i++, a += CPU_TILE, b += CPU_PANEL)                 \
-			UNROLL for (int r = 0; r < ROWS; r++)                                  \
-				UNROLL for (int v = 0; v < VECS; v++) c[r][v] +=               \
-				a[r] * *(const TYPE *)(b + v * WIDTH);                         \
-		UNROLL for (int r = 0; r < ROWS; r++) UNROLL for (int v = 0; v < VECS; v++) *  \
-			(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v];                           \
+#define TILE(name, TYPE, ROWS, VECS) \
+	CPU_INLINE void name(float *y, size_t ldy, const float *restrict a, \
+		const float *restrict b, size_t ldb, int depth, bool load) \
+	{ \
+		enum { WIDTH = sizeof(TYPE) / sizeof(float) }; \
+		TYPE c[ROWS][VECS]; \
+		UNROLL for (int r = 0; r < ROWS; r++) \
+			UNROLL for (int v = 0; v < VECS; v++) \
+				c[r][v] = load ? *(const TYPE *)(y + r * ldy + v * WIDTH) : (TYPE){0}; \
+		for (int i = 0; i < depth; i++, a += CPU_TILE, b += ldb) \
+			UNROLL for (int r = 0; r < ROWS; r++) \
+				UNROLL for (int v = 0; v < VECS; v++) \
+					c[r][v] += a[r] * *(const TYPE *)(b + v * WIDTH); \
+		UNROLL for (int r = 0; r < ROWS; r++) \
+			UNROLL for (int v = 0; v < VECS; v++) \
+				*(TYPE *)(y + r * ldy + v * WIDTH) = c[r][v]; \
 	}
 
 /* A function on whole tiles of `rows` (rounded up to ROWS) x CPU_PANEL. */
-#define TILES(name, part, ROWS, COLS, ATTRIBUTE)                                         \
-	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b, \
-		int depth, int rows, bool load)                                          \
-	{                                                                                \
-		for (int r = 0; r < rows; r += ROWS)                                     \
-			for (int c = 0; c < CPU_PANEL; c += COLS)                        \
-				part(y + r * ldy + c, ldy, a + r, b + c, depth, load);   \
+#define TILES(name, part, ROWS, COLS, ATTRIBUTE) \
+	ATTRIBUTE static void name(float *y, size_t ldy, const float *a, const float *b, size_t ldb, \
+		int depth, int rows, bool load) \
+	{ \
+		for (int r = 0; r < rows; r += ROWS) \
+			for (int c = 0; c < CPU_PANEL; c += COLS) \
+				part(y + r * ldy + c, ldy, a + r, b + c, ldb, depth, load); \
 	}
+/* clang-format on */
 
 typedef float vec4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float vec8 __attribute__((vector_size(32), aligned(4), may_alias));
@@ -56,13 +60,14 @@ TILE(part_v4_12, vec16, 12, 2)
 TILE(part_v4_4, vec16, 4, 2)
 
 __attribute__((target("arch=x86-64-v4"))) static void
-tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int rows, bool load)
+tiles_v4(float *y, size_t ldy, const float *a, const float *b, size_t ldb, int depth, int rows,
+	bool load)
 {
 	if (rows > 8)
-		part_v4_12(y, ldy, a, b, depth, load);
+		part_v4_12(y, ldy, a, b, ldb, depth, load);
 	else
 		for (int r = 0; r < rows; r += 4)
-			part_v4_4(y + r * ldy, ldy, a + r, b, depth, load);
+			part_v4_4(y + r * ldy, ldy, a + r, b, ldb, depth, load);
 }
 
 #else
@@ -71,10 +76,10 @@ tiles_v4(float *y, size_t ldy, const float *a, const float *b, int depth, int ro
 #endif
 
 cpu_tile *
-cpu_tile_function(void)
+cpu_tile_function(const struct kernels *k)
 {
 	cpu_tile *const all[] = {tiles_generic, tiles_v3, tiles_v4};
-	return all[cpu_level()];
+	return all[((const struct cpu *)k->priv)->level];
 }
 
 size_t
@@ -86,13 +91,23 @@ cpu_packed_floats(int rows, int depth)
 CPU_CLONES void
 cpu_pack_tile(float *restrict a, const float *restrict x, size_t ld, int rows, int depth)
 {
-	if (rows == CPU_TILE) {
-		for (int i = 0; i < depth; i++)
-			for (int r = 0; r < CPU_TILE; r++)
-				a[(size_t)i * CPU_TILE + r] = x[r * ld + i];
-		return;
-	}
-	for (int i = 0; i < depth; i++)
+	int i = 0;
+	for (; i + 4 <= depth && rows == CPU_TILE; i += 4)
+		for (int r = 0; r < CPU_TILE; r += 4) {
+			vec4 v[4], w[4];
+			for (int j = 0; j < 4; j++)
+				v[j] = *(const vec4 *)(x + (r + j) * ld + i);
+			w[0] = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+			w[1] = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+			w[2] = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+			w[3] = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+			for (int j = 0; j < 4; j += 2) {
+				vec4 *to = (vec4 *)(a + (size_t)(i + j) * CPU_TILE + r);
+				to[0] = __builtin_shufflevector(w[j / 2], w[j / 2 + 2], 0, 1, 4, 5);
+				to[3] = __builtin_shufflevector(w[j / 2], w[j / 2 + 2], 2, 3, 6, 7);
+			}
+		}
+	for (; i < depth; i++)
 		for (int r = 0; r < CPU_TILE; r++)
 			a[(size_t)i * CPU_TILE + r] = r < rows ? x[r * ld + i] : 0;
 }
@@ -194,22 +209,21 @@ cpu_panel_scratch(void)
 
 /* A tile that sticks out of y goes through a whole one. */
 static void
-edge_tile(cpu_tile *tiles, float *y, size_t ldy, const float *a, const float *b, int depth,
-	int rows, int n, bool load)
+edge_tile(cpu_tile *tile, float *y, size_t ldy, const float *a, const float *b, int depth, int rows,
+	int n, bool load)
 {
 	float whole[CPU_TILE * CPU_PANEL] = {0};
 	for (int r = 0; load && r < rows; r++)
 		memcpy(whole + r * CPU_PANEL, y + r * ldy, n * sizeof *y);
-	tiles(whole, CPU_PANEL, a, b, depth, rows, load);
+	tile(whole, CPU_PANEL, a, b, CPU_PANEL, depth, rows, load);
 	for (int r = 0; r < rows; r++)
 		memcpy(y + r * ldy, whole + r * CPU_PANEL, n * sizeof *y);
 }
 
 void
-cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w, size_t first,
-	int n, int depth, bool add, float *scratch)
+cpu_panel_product(cpu_tile *tile, float *y, size_t ldy, const float *packed, int rows,
+	struct k_mat w, size_t first, int n, int depth, bool add, float *scratch)
 {
-	cpu_tile *tiles = cpu_tile_function();
 	for (int i = 0; i < depth; i += DEPTH) {
 		int d = depth - i < DEPTH ? depth - i : DEPTH;
 		pack_panel(scratch, w, first, n, depth, i, d);
@@ -218,9 +232,9 @@ cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_
 			int m = rows - r < CPU_TILE ? rows - r : CPU_TILE;
 			bool load = add || i > 0;
 			if (m == CPU_TILE && n == CPU_PANEL)
-				tiles(y + r * ldy, ldy, a, scratch, d, CPU_TILE, load);
+				tile(y + r * ldy, ldy, a, scratch, CPU_PANEL, d, CPU_TILE, load);
 			else
-				edge_tile(tiles, y + r * ldy, ldy, a, scratch, d, m, n, load);
+				edge_tile(tile, y + r * ldy, ldy, a, scratch, d, m, n, load);
 		}
 	}
 }

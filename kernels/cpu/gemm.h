@@ -15,10 +15,10 @@
 enum { CPU_TILE = 12, CPU_PANEL = 32 };
 
 /* One tile: y[CPU_TILE,CPU_PANEL] (row stride ldy) = (or += when load) a[depth,CPU_TILE]^T
- * b[depth,CPU_PANEL].  Rows behind the first `rows` may be left out. */
-typedef void cpu_tile(
-	float *y, size_t ldy, const float *a, const float *b, int depth, int rows, bool load);
-cpu_tile *cpu_tile_function(void);
+ * b[depth,CPU_PANEL] (row stride ldb).  Rows behind the first `rows` may be left out. */
+typedef void cpu_tile(float *y, size_t ldy, const float *a, const float *b, size_t ldb, int depth,
+	int rows, bool load);
+cpu_tile *cpu_tile_function(const struct kernels *k);
 /* a[depth,CPU_TILE] = x[rows,depth]^T, padded with zeros; ld: the row stride of x. */
 void cpu_pack_tile(float *a, const float *x, size_t ld, int rows, int depth);
 /* b[depth,CPU_PANEL] = x[rows,depth]^T, padded with zeros. */
@@ -35,7 +35,7 @@ void cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int de
 size_t cpu_panel_scratch(void);
 /* y[rows,n] (row stride ldy) = (or += when add) x W[first .. first+n)^T, for packed x and n <=
  * CPU_PANEL rows of w [*,depth]. */
-void cpu_panel_product(float *y, size_t ldy, const float *packed, int rows, struct k_mat w,
-	size_t first, int n, int depth, bool add, float *scratch);
+void cpu_panel_product(cpu_tile *tile, float *y, size_t ldy, const float *packed, int rows,
+	struct k_mat w, size_t first, int n, int depth, bool add, float *scratch);
 
 #endif

@@ -61,14 +61,16 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 				continue;
 			if (bias.data != NULL)
 				add_bias(out, O, bias, t, o, n, flags & K_ADD);
-			cpu_panel_product(out, O, packed, t, w, o, n, I, add, scratch);
+			cpu_panel_product(
+				cpu_tile_function(k), out, O, packed, t, w, o, n, I, add, scratch);
 		}
 	}
 }
 
-/* The backward cuts its results into pieces of ROWS x COLS.  Weights other than F32 are converted
- * in blocks of this many rows for the sum over them. */
-enum { ROWS = 192, COLS = 192, DEPTH = 512 };
+/* The backward cuts dx into pieces of ROWS x COLS and dW into pieces of OUT x IN: large for
+ * OpenBLAS, many enough for the threads.  Weights other than F32 are converted in blocks of DEPTH
+ * rows for the sum over them. */
+enum { ROWS = 192, COLS = 288, OUT = 144, IN = 576, DEPTH = 512 };
 
 void
 cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T, int I, int O,
@@ -100,7 +102,7 @@ cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, in
 static void
 column_sums(float *sums, const float *x, size_t ld, int t, int n)
 {
-	double s[COLS] = {0};
+	double s[OUT] = {0};
 	for (int i = 0; i < t; i++)
 		for (int j = 0; j < n; j++)
 			s[j] += x[i * ld + j];
@@ -112,13 +114,13 @@ void
 cpu_linear_bwd_w(struct kernels *k, float *dw, float *dbias, const void *dy, const void *x, int T,
 	int I, int O)
 {
-	int rows = pieces(O, COLS), cols = pieces(I, COLS);
+	int rows = pieces(O, OUT), cols = pieces(I, IN);
 	const float *g = dy;
 #pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
 	for (int r = 0; r < rows; r++)
 		for (int c = 0; c < cols; c++) {
-			int o = r * COLS, m = min_int(COLS, O - o);
-			int i = c * COLS, n = min_int(COLS, I - i);
+			int o = r * OUT, m = min_int(OUT, O - o);
+			int i = c * IN, n = min_int(IN, I - i);
 			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, T, 1, g + o, O,
 				(const float *)x + i, I, 1, dw + (size_t)o * I + i, I);
 			if (dbias != NULL && c == 0)

@@ -75,6 +75,7 @@ struct head {
 	struct k_mat w;
 	const int32_t *target_row, *target_id;
 	int N, R, C, V;
+	cpu_tile *tile;
 };
 
 /* Logits of t packed rows x [v, v+n) into out (row stride ld). */
@@ -83,8 +84,8 @@ logits_of(const struct head *d, float *out, size_t ld, const float *packed, int 
 	float *scratch)
 {
 	for (int i = 0; i < n; i += CPU_PANEL)
-		cpu_panel_product(out + i, ld, packed, t, d->w, v + i, min_int(CPU_PANEL, n - i),
-			d->C, false, scratch);
+		cpu_panel_product(d->tile, out + i, ld, packed, t, d->w, v + i,
+			min_int(CPU_PANEL, n - i), d->C, false, scratch);
 }
 
 static void
@@ -120,7 +121,7 @@ void
 cpu_logprob_fwd(struct kernels *k, float *logp, float *lse, const void *h, struct k_mat w,
 	const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V)
 {
-	struct head d = {h, w, target_row, target_id, N, R, C, V};
+	struct head d = {h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)};
 	int groups = pieces(V, GROUP), blocks = pieces(R, ROWS);
 	size_t part_bytes = (sizeof(struct part) * groups * R + 63) / 64 * 64;
 	struct part *parts =
@@ -240,7 +241,8 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 	const float *lse, const int32_t *target_row, const int32_t *target_id, const float *coef,
 	int N, int R, int C, int V)
 {
-	struct bwd b = {{h, w, target_row, target_id, N, R, C, V}, lse, coef, dh, dw, NULL, NULL};
+	struct bwd b = {{h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)}, lse, coef,
+		dh, dw, NULL, NULL};
 	size_t g = (size_t)ROWS * ROUND;
 	b.g = cpu_shared(k, sizeof *b.g * (g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
 	if (b.g == NULL)

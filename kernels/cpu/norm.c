@@ -69,7 +69,7 @@ cpu_norm_fwd(struct kernels *k, enum k_norm kind, void *out, const void *x, stru
 	if (buf == NULL)
 		return;
 	const float *g = cpu_vector(gain, C, buf), *b = cpu_vector(bias, C, buf + C);
-#pragma omp parallel for num_threads(k->threads) if (T > 8)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
 	for (int t = 0; t < T; t++)
 		row_fwd(kind, (float *)out + (size_t)t * C, (const float *)x + (size_t)t * C, g, b,
 			eps, stats != NULL ? stats + 2 * t : NULL, C);
@@ -132,14 +132,14 @@ cpu_norm_bwd(struct kernels *k, enum k_norm kind, void *dx, float *dgain, float 
 	if (buf == NULL)
 		return;
 	const float *g = cpu_vector(gain, C, buf);
-#pragma omp parallel for num_threads(k->threads) if (T > 8)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
 	for (int t = 0; t < T; t++) {
 		size_t at = (size_t)t * C;
 		row_bwd(kind, (float *)dx + at, (const float *)dout + at, (const float *)x + at, g,
 			stats + 2 * t, C);
 	}
 	int parts = dgain != NULL || dbias != NULL ? (C + COLUMNS - 1) / COLUMNS : 0;
-#pragma omp parallel for num_threads(k->threads) if (T > 8)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
 	for (int p = 0; p < parts; p++) {
 		int c = p * COLUMNS, n = C - c < COLUMNS ? C - c : COLUMNS;
 		columns_bwd(dgain != NULL ? dgain + c : NULL, dbias != NULL ? dbias + c : NULL,

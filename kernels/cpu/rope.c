@@ -29,7 +29,7 @@ void
 cpu_rope(struct kernels *k, struct k_heads x, const int32_t *positions, const float *freq,
 	int n_freq, int T, int n_heads, bool inverse)
 {
-#pragma omp parallel for num_threads(k->threads) if (T > 8)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * n_freq > 2000)
 	for (int t = 0; t < T; t++) {
 		float *cs = cpu_scratch(k, 2 * n_freq * sizeof *cs, "rope");
 		if (cs == NULL)

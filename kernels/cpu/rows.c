@@ -6,7 +6,7 @@
 void
 cpu_embed_fwd(struct kernels *k, void *out, struct k_mat table, const int32_t *ids, int T, int C)
 {
-#pragma omp parallel for num_threads(k->threads) if (T > 16)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
 	for (int t = 0; t < T; t++)
 		cpu_to_f32((float *)out + (size_t)t * C, table, (size_t)ids[t] * C, C);
 }
@@ -25,7 +25,7 @@ static void
 scatter_add(struct kernels *k, float *out, const float *x, const int32_t *rows, int T, int C)
 {
 	int parts = (C + COLUMNS - 1) / COLUMNS;
-#pragma omp parallel for num_threads(k->threads) if (T > 16)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
 	for (int p = 0; p < parts; p++) {
 		int c = p * COLUMNS, n = C - c < COLUMNS ? C - c : COLUMNS;
 		for (int t = 0; t < T; t++)
@@ -48,7 +48,7 @@ cpu_rows_add(struct kernels *k, void *out, const void *x, const int32_t *rows, i
 void
 cpu_rows_get(struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C)
 {
-#pragma omp parallel for num_threads(k->threads) if (R > 64)
+#pragma omp parallel for num_threads(k->threads) if ((int64_t)R * C > 40000)
 	for (int r = 0; r < R; r++)
 		memcpy((float *)out + (size_t)r * C, (const float *)x + (size_t)rows[r] * C,
 			C * sizeof(float));

@@ -122,6 +122,7 @@ sum16(const vec16 *v)
 			j->sums[at] = sum##N(&s[r][c]);                                         \
 		}                                                                               \
 	}
+
 /* Weights [o, end) for all rows, R rows at a time. */
 #define ROWS(N, R)                                                                                 \
 	TARGET##N CPU_INLINE void rows##N(const struct job *j, enum k_dtype dtype, int o, int end) \
@@ -137,6 +138,7 @@ sum16(const vec16 *v)
 			for (int t = 0; t < j->T; t++)                                             \
 				tile##N(j, dtype, t, o, 1, 1);                                     \
 	}
+
 #define STREAM(name, N, R)                                              \
 	LOAD(N)                                                         \
 	TILE(N)                                                         \
@@ -179,7 +181,7 @@ cpu_stream(struct kernels *k, float *y, const float *x, struct k_mat w, struct k
 	int I, int O, bool add)
 {
 	stream_function *const f[] = {stream_generic, stream_v3, stream_v4};
-	stream_function *run = f[cpu_level()];
+	stream_function *run = f[((struct cpu *)k->priv)->level];
 	struct job j = {y, x, w, bias, T, I, O, add, NULL};
 	int chunks = (O + CHUNK - 1) / CHUNK;
 	size_t bytes = sizeof(float) * CHUNK * T;

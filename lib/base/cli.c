@@ -353,7 +353,8 @@ cli_parse(struct cli *c, int argc, char **argv)
 	c->expect = -1;
 	struct cli_option std[N_STANDARD + 1];
 	standard_options(c, std);
-	c->files = x_calloc((size_t)argc + 1, sizeof *c->files);
+	/* operands move to the front of argv: nothing to allocate, or to free at exit */
+	c->files = (const char **)argv + (argc > 0);
 	bool ended = false;
 	for (int i = 1; i < argc; i++) {
 		if (ended || argv[i][0] != '-' || argv[i][1] == '\0')
@@ -363,6 +364,8 @@ cli_parse(struct cli *c, int argc, char **argv)
 		else
 			i = parse_one(c, std, i, argc, argv);
 	}
+	if (c->n_files < argc)
+		c->files[c->n_files] = NULL;
 	if (c->max_operands >= 0 && c->n_files > c->max_operands)
 		usage(c, "unexpected operand '%s'", c->files[c->max_operands]);
 	if (strcmp(c->device, "auto") != 0 && strcmp(c->device, "cpu") != 0) {

@@ -210,7 +210,7 @@ json_cell(const struct evaluation *v, int subset, int system, struct buf *out)
 }
 
 void
-report_json(const struct evaluation *v, struct buf *out)
+report_json(const struct evaluation *v, const struct agreement *agreements, int n, struct buf *out)
 {
 	const char *sep = "[";
 	for (int system = 0; system < v->params.n_hypotheses; system++)
@@ -219,6 +219,10 @@ report_json(const struct evaluation *v, struct buf *out)
 			json_cell(v, nth_subset(v, i), system, out);
 			sep = ",\n";
 		}
+	for (int i = 0; i < n; i++, sep = ",\n") {
+		buf_puts(out, sep);
+		agreement_json(&agreements[i], out);
+	}
 	buf_puts(out, "]\n");
 }
 

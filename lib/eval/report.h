@@ -1,6 +1,7 @@
 #ifndef PRO_EVAL_REPORT_H
 #define PRO_EVAL_REPORT_H
 
+#include "lib/eval/agreement.h"
 #include "lib/eval/evaluate.h"
 
 /* How an evaluation is shown; each appends to out. */
@@ -14,10 +15,11 @@ void report_table(const struct evaluation *v, const char *reward_from, struct bu
 /*
  * A list of objects {system, subset, n, responses, missing, bleu_char, sacrebleu, signature,
  * reward, reward_low, reward_high, fields: {NAME: {mean, low, high}}}, one per system and subset
- * ("Total" last), at full precision; BLEUs and rewards x 100 as in the table; what was not asked
- * for is null.
+ * ("Total" last), then the n agreements, at full precision; BLEUs and rewards x 100 as in the
+ * table; what was not asked for is null.
  */
-void report_json(const struct evaluation *v, struct buf *out);
+void report_json(
+	const struct evaluation *v, const struct agreement *agreements, int n, struct buf *out);
 /* The same as lines of comma-separated values under a line of names; null is an empty field. */
 void report_csv(const struct evaluation *v, struct buf *out);
 

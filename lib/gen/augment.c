@@ -1,5 +1,6 @@
 #include "lib/gen/augment.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ static void
 pop(struct queue *q)
 {
 	struct item *x = q->first;
+	assert(x);
 	q->first = x->next;
 	if (q->first == NULL)
 		q->last = NULL;

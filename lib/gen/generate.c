@@ -35,6 +35,7 @@ struct lane {
 	struct rng rng;
 	struct buf text;
 	size_t checked; /* searched for stops */
+	struct arena scratch;
 };
 
 /*
@@ -49,11 +50,12 @@ struct gen_work {
 	int n_active;
 	bool *lot_used; /* [batch] prompts' lots */
 	int prompt_lot, own_lot;
-	struct arena scratch;
 	float *logits; /* [batch, V] */
 	/* the batch being built */
 	struct batch batch;
-	struct gen_job **batch_jobs;
+	struct gen_job **batch_jobs; /* [batch] of its prompts */
+	int *batch_lanes;            /* [batch] of its tokens */
+	int32_t *drawn;
 	int max_rows;
 };
 
@@ -121,13 +123,14 @@ open_work(struct generator *g, struct err *e)
 		return err_set(e, ERR_CONFIG, "--batch %d is too large", B);
 	w->max_rows = g->max_prompt_length > PREFILL_ROWS ? g->max_prompt_length : PREFILL_ROWS;
 	w->max_rows = B > w->max_rows ? B : w->max_rows;
-	arena_init(&w->scratch);
 	w->lanes = x_calloc((size_t)B, sizeof *w->lanes);
 	for (int i = 0; i < B; i++)
 		w->lanes[i].slot = B * w->prompt_lot + i * w->own_lot;
 	w->lot_used = x_calloc((size_t)B, sizeof *w->lot_used);
 	w->logits = x_malloc((size_t)B * V * sizeof *w->logits);
 	w->batch_jobs = x_calloc((size_t)B, sizeof(struct gen_job *));
+	w->batch_lanes = x_calloc((size_t)B, sizeof *w->batch_lanes);
+	w->drawn = x_calloc((size_t)B, sizeof *w->drawn);
 	size_t R = (size_t)w->max_rows;
 	w->batch = (struct batch){.ids = x_calloc(R, 4),
 		.positions = x_calloc(R, 4),
@@ -174,18 +177,21 @@ generator_close(struct generator *g)
 	struct gen_work *w = g->work;
 	if (w) {
 		generator_clear(g);
-		for (int i = 0; i < g->batch; i++)
+		for (int i = 0; i < g->batch; i++) {
 			buf_free(&w->lanes[i].text);
+			arena_free(&w->lanes[i].scratch);
+		}
 		free(w->lanes);
 		free(w->logits);
 		free(w->batch_jobs);
+		free(w->batch_lanes);
+		free(w->drawn);
 		free(w->batch.ids);
 		free(w->batch.positions);
 		free(w->batch.slots);
 		free(w->batch.segs);
 		free(w->batch.head_rows);
 		free(w->lot_used);
-		arena_free(&w->scratch);
 		X_FREE(g->work);
 	}
 	if (g->decoder)
@@ -246,36 +252,43 @@ end_lane(struct generator *g, struct lane *l, bool ended, size_t n_text)
 	}
 }
 
-static int
-draw(struct generator *g, struct lane *l, const float *logits, struct err *e)
+/* The next token of a lane, or -1 when the logits are not finite.  A pure function: lanes draw in
+ * parallel. */
+static int32_t
+draw(const struct generator *g, struct lane *l, const float *logits)
 {
-	struct gen_work *w = g->work;
 	/* Rows that pad the vocabulary have no text. */
 	int V = g->model->config.vocab, known = tokenizer_vocab(g->tokenizer);
+	bool some = false, broken = false;
 	V = known < V ? known : V;
-	bool finite = false;
 	for (int i = 0; i < V; i++) {
-		if (isnan(logits[i]) || logits[i] == INFINITY) {
-			finite = false;
-			break;
-		}
-		finite |= isfinite(logits[i]) != 0;
+		some |= isfinite(logits[i]) != 0;
+		broken |= isnan(logits[i]) || logits[i] == INFINITY;
 	}
-	if (!finite)
+	if (broken || !some)
+		return -1;
+	arena_reset(&l->scratch);
+	double u = rng_uniform(l->rng, (uint64_t)l->n);
+	return sample_token(&g->sampling, logits, V, u, &l->scratch);
+}
+
+/* Takes the token drawn: the response ends, or goes on. */
+static int
+take(struct generator *g, struct lane *l, int32_t token, struct err *e)
+{
+	if (token < 0)
 		return err_set(e, ERR_SOFTWARE,
 			"record '%s', response %d, token %d: the model's logits are not finite",
 			l->job->name ? l->job->name : "", l->job->request.first + l->k, l->n);
-	arena_reset(&w->scratch);
-	double u = rng_uniform(l->rng, (uint64_t)l->n);
-	l->last = sample_token(&g->sampling, logits, V, u, &w->scratch);
+	l->last = token;
 	l->n++;
 	g->n_tokens++;
 	for (size_t i = 0; i < g->ends.n; i++)
-		if (l->last == g->ends.v[i]) {
+		if (token == g->ends.v[i]) {
 			end_lane(g, l, true, l->text.len);
 			return 0;
 		}
-	tokenizer_decode(g->tokenizer, &l->last, 1, l->n == 1, false, &l->text);
+	tokenizer_decode(g->tokenizer, &token, 1, l->n == 1, false, &l->text);
 	ptrdiff_t stop = stop_find(&g->stops, l->text.data, l->text.len, l->checked);
 	l->checked = l->text.len;
 	if (stop >= 0)
@@ -299,12 +312,12 @@ start_lane(struct generator *g, struct gen_job *j, struct err *e)
 	l->k = j->started++;
 	l->n = 0;
 	l->limit = limit;
-	l->rng = rng_mix(j->request.rng, (uint64_t)(j->request.first + l->k));
+	l->rng = rng_mix(j->request.rng, (uint64_t)j->request.first + (uint64_t)l->k);
 	l->checked = 0;
 	buf_reset(&l->text);
 	w->n_active++;
 	w->n_waiting--;
-	if (draw(g, l, j->logits, e) < 0)
+	if (take(g, l, draw(g, l, j->logits), e) < 0)
 		return -1;
 	if (j->started == j->request.n)
 		X_FREE(j->logits);
@@ -407,15 +420,21 @@ decode(struct generator *g, struct err *e)
 	size_t V = (size_t)g->model->config.vocab;
 	batch_clear(&w->batch);
 	for (int i = 0; i < g->batch; i++)
-		if (w->lanes[i].job)
+		if (w->lanes[i].job) {
+			w->batch_lanes[w->batch.n_rows] = i;
 			batch_token(&w->batch, &w->lanes[i], w->lanes[i].job->lot * w->prompt_lot);
+		}
 	w->batch.stream = true;
 	if (decoder_forward(g->decoder, &w->batch, e) < 0 ||
 		decoder_logits(g->decoder, w->logits, e) < 0)
 		return -1;
-	int row = 0;
-	for (int i = 0; i < g->batch; i++)
-		if (w->lanes[i].job && draw(g, &w->lanes[i], w->logits + (size_t)row++ * V, e) < 0)
+	const int *lanes = w->batch_lanes;
+	int n = w->batch.n_rows;
+#pragma omp parallel for num_threads(g->model->k->threads) schedule(static) if (n > 1)
+	for (int r = 0; r < n; r++)
+		w->drawn[r] = draw(g, &w->lanes[lanes[r]], w->logits + (size_t)r * V);
+	for (int r = 0; r < n; r++)
+		if (take(g, &w->lanes[lanes[r]], w->drawn[r], e) < 0)
 			return -1;
 	return 0;
 }

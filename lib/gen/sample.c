@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct candidate {
 	float logit;
@@ -95,6 +94,25 @@ keep_mass(const struct sampling *s, struct candidate *h, int V, double top, stru
 	return n;
 }
 
+/* The index at which the cumulative sums of weights w[n] pass u of their total; w is overwritten.
+ */
+static int
+invert(double *w, int n, double u)
+{
+	double sum = 0;
+	for (int i = 0; i < n; i++)
+		w[i] = sum += w[i];
+	int low = 0, high = n - 1;
+	while (low < high) {
+		int mid = low + (high - low) / 2;
+		if (u * sum < w[mid])
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
 int32_t
 sample_token(const struct sampling *s, const float *logits, int V, double u, struct arena *a)
 {
@@ -104,23 +122,19 @@ sample_token(const struct sampling *s, const float *logits, int V, double u, str
 		return best;
 	double top = logits[best];
 	bool limit_k = s->top_k > 0 && s->top_k < V, limit_p = s->top_p < 1;
+	double *weights = arena_alloc(a, (size_t)V * sizeof *weights);
+	if (!limit_k && !limit_p) {
+		for (int i = 0; i < V; i++)
+			weights[i] = exp(((double)logits[i] - top) / s->temperature);
+		return invert(weights, V, u);
+	}
+	struct candidate *heap = arena_alloc(a, (size_t)V * sizeof *heap);
 	struct candidate *kept = arena_alloc(a, (size_t)V * sizeof *kept);
 	for (int32_t i = 0; i < V; i++)
-		kept[i] = (struct candidate){logits[i], i};
-	int n = V;
-	if (limit_k || limit_p) {
-		struct candidate *h = arena_alloc(a, (size_t)V * sizeof *h);
-		memcpy(h, kept, (size_t)V * sizeof *h);
-		n = limit_k ? keep_best(s, h, V, top, kept) : keep_mass(s, h, V, top, kept);
-		qsort(kept, (size_t)n, sizeof *kept, by_id);
-	}
-	double *cumulative = arena_alloc(a, (size_t)n * sizeof *cumulative), sum = 0;
-	for (int i = 0; i < n; i++) {
-		sum += exp(((double)kept[i].logit - top) / s->temperature);
-		cumulative[i] = sum;
-	}
+		heap[i] = (struct candidate){logits[i], i};
+	int n = limit_k ? keep_best(s, heap, V, top, kept) : keep_mass(s, heap, V, top, kept);
+	qsort(kept, (size_t)n, sizeof *kept, by_id);
 	for (int i = 0; i < n; i++)
-		if (u * sum < cumulative[i])
-			return kept[i].id;
-	return best; /* not reached: u < 1 */
+		weights[i] = exp(((double)kept[i].logit - top) / s->temperature);
+	return kept[invert(weights, n, u)].id;
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "kernels/kernels.h"
 #include "lib/base/err.h"
@@ -137,7 +138,7 @@ struct gguf_import {
 
 int gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err *e);
 
-/* Its parts (lib/model/gguf_config.c, gguf_tokenizer.c). */
+/* Its parts. */
 struct gguf_shape {
 	const char *architecture; /* llama, qwen2, gptneox */
 	int64_t layers, hidden, heads, kv_heads, head_dim, ffn, vocab, positions;
@@ -148,6 +149,10 @@ int gguf_config(const struct gguf *g, struct gguf_shape *s, const char *torch_dt
 	struct buf *json, struct err *e);
 /* tokenizer.json or tokenizer.model, tokenizer_config.json and generation_config.json into dir. */
 int gguf_write_tokenizer(const struct gguf *g, const struct gguf_shape *s, const char *dir,
+	struct gguf_import *p, struct err *e);
+/* All tensors as one safetensors image in p->dtype; counts into p.  ERR_DATA or ERR_CONFIG names a
+ * tensor that is missing, unknown or of another shape. */
+int gguf_write_tensors(const struct gguf *g, const struct gguf_shape *s, FILE *f,
 	struct gguf_import *p, struct err *e);
 /* Fewest digits that read back to the same float. */
 void gguf_put_float(struct buf *out, double x);

@@ -321,20 +321,19 @@ write_tensors(const struct plan *p, FILE *f, struct err *e)
 	return rc;
 }
 
-static int
-write_weights(const struct plan *p, const char *dir, struct err *e)
+int
+gguf_write_tensors(const struct gguf *g, const struct gguf_shape *s, FILE *f, struct gguf_import *p,
+	struct err *e)
 {
-	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, "model.safetensors"), e);
-	if (rc == 0) {
-		rc = write_tensors(p, o.f, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
-	buf_free(&path);
+	struct plan plan = {.g = g, .s = s};
+	int rc = make_plan(&plan, p->dtype, e);
+	if (rc == 0)
+		rc = write_tensors(&plan, f, e);
+	p->n_tensors = plan.n;
+	p->n_parameters = 0;
+	for (size_t i = 0; i < plan.n; i++)
+		p->n_parameters += plan.items[i].rows * plan.items[i].cols;
+	free(plan.items);
 	return rc;
 }
 
@@ -351,30 +350,39 @@ torch_dtype(const struct gguf *g, enum gguf_dtype want)
 }
 
 static int
+write_weights(const struct gguf *g, const struct gguf_shape *s, const char *dir,
+	struct gguf_import *p, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct out o;
+	int rc = out_open(&o, path_join(&path, dir, "model.safetensors"), e);
+	if (rc == 0) {
+		rc = gguf_write_tensors(g, s, o.f, p, e);
+		if (rc == 0)
+			rc = out_commit(&o, e);
+		else
+			out_abort(&o);
+	}
+	buf_free(&path);
+	return rc;
+}
+
+static int
 write_folder(struct gguf_import *p, const struct gguf *g, const char *dir, struct err *e)
 {
 	struct gguf_shape s;
 	struct buf json = BUF_INIT;
-	struct plan plan = {.g = g, .s = &s};
 	int rc = gguf_config(g, &s, torch_dtype(g, p->dtype), &json, e);
-	if (rc == 0)
-		rc = make_plan(&plan, p->dtype, e);
-	if (rc == 0)
-		rc = gguf_write_tokenizer(g, &s, dir, p, e);
-	if (rc < 0) /* so far, all errors are the file's */
-		err_prefix(e, "%s", g->path);
 	if (rc == 0)
 		rc = folder_write(dir, "config.json", &json, e);
 	if (rc == 0)
-		rc = write_weights(&plan, dir, e);
-	if (rc == 0) {
+		rc = gguf_write_tokenizer(g, &s, dir, p, e);
+	if (rc == 0)
+		rc = write_weights(g, &s, dir, p, e);
+	if (rc == 0)
 		snprintf(p->architecture, sizeof p->architecture, "%s", s.architecture);
-		p->n_tensors = plan.n;
-		p->n_parameters = 0;
-		for (size_t i = 0; i < plan.n; i++)
-			p->n_parameters += plan.items[i].rows * plan.items[i].cols;
-	}
-	free(plan.items);
+	else if (e && (e->code == ERR_DATA || e->code == ERR_CONFIG))
+		err_prefix(e, "%s", g->path); /* others name the file they write */
 	buf_free(&json);
 	return rc;
 }

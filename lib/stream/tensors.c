@@ -9,7 +9,7 @@
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "elements are written as they lie");
 
-enum { MAX_FRAME = 1 << 30, CHUNK = 1 << 20 };
+enum { MAX_FRAME = 1 << 30, CHUNK = 64 << 10 };
 
 void
 tensor_writer_init(struct tensor_writer *w, FILE *f, const struct tensor_meta *meta)
@@ -270,12 +270,26 @@ read_numbers(struct tensor_reader *t, struct tensor_record *r, struct err *e)
 	return 0;
 }
 
+/* "512,384" */
+static int
+read_lengths(const char *s, int *max_length, int *max_prompt_length)
+{
+	int *const out[] = {max_length, max_prompt_length};
+	for (int i = 0; i < 2; i++) {
+		size_t digits = strspn(s, "0123456789");
+		if (digits == 0 || digits > 9 || s[digits] != (i == 0 ? ',' : '\0'))
+			return -1;
+		*out[i] = (int)strtol(s, NULL, 10);
+		s += digits + 1;
+	}
+	return 0;
+}
+
 static int
 read_meta(struct tensor_reader *t, struct tensor_record *r, struct err *e)
 {
 	const struct st_image *s = &t->image;
 	const char *lengths = st_meta(s, "lengths");
-	char more;
 	r->id = st_meta(s, "id");
 	r->sources = st_meta(s, "sources");
 	r->meta.tokenizer = st_meta(s, "tokenizer");
@@ -283,8 +297,7 @@ read_meta(struct tensor_reader *t, struct tensor_record *r, struct err *e)
 	if (!r->id || !r->sources || !r->meta.tokenizer || !r->meta.template || !lengths)
 		return err_set(e, ERR_DATA,
 			"__metadata__: id, sources, tokenizer, template or lengths missing");
-	if (strlen(lengths) > 20 || sscanf(lengths, "%9d,%9d%c", &r->meta.max_length,
-					    &r->meta.max_prompt_length, &more) != 2)
+	if (read_lengths(lengths, &r->meta.max_length, &r->meta.max_prompt_length) < 0)
 		return err_set(e, ERR_DATA, "__metadata__: lengths: not two numbers");
 	return 0;
 }

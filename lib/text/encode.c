@@ -1,6 +1,5 @@
 #include "lib/text/encode.h"
 
-#include <assert.h>
 #include <string.h>
 
 static int32_t *
@@ -60,7 +59,10 @@ int
 encode_policy(const struct encode_params *p, const struct record *r, struct arena *a,
 	struct encoded *out, struct err *e)
 {
-	assert(p->max_prompt_length >= 2 && p->max_prompt_length < p->max_length);
+	if (p->max_prompt_length < 2 || p->max_prompt_length >= p->max_length)
+		return err_set(e, ERR_USAGE,
+			"--max-prompt-length %d: expected 2 to %d (less than --max-length)",
+			p->max_prompt_length, p->max_length - 1);
 	struct ids ids = {0};
 	int32_t eos = template_eos(p->template, p->tokenizer);
 	start(out, r, a);
@@ -95,7 +97,8 @@ int
 encode_reward(const struct encode_params *p, const struct record *r, struct arena *a,
 	struct encoded *out, struct err *e)
 {
-	assert(p->max_length >= 2);
+	if (p->max_length < 2)
+		return err_set(e, ERR_USAGE, "--max-length %d: expected 2 or more", p->max_length);
 	struct ids prompt = {0}, row = {0};
 	int32_t eos = template_eos(p->template, p->tokenizer);
 	start(out, r, a);

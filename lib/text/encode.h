@@ -28,8 +28,10 @@ struct encoded {
 
 /*
  * Policy: prompt cut on the left to max_prompt_length (bos stays), every response encoded apart,
- * cut on the right so that prompt + response <= max_length, then eos unless it was cut or
- * !ended.  Returns 1 when encoded, 0 when the record is to be dropped (OVERLONG_DROP), -1 on error
+ * with its eos unless !ended, and cut on the right so that prompt + response <= max_length: eos
+ * counts, and a response of which only the eos is cut off counts as cut.  ERR_USAGE unless
+ * 2 <= max_prompt_length < max_length.  n_ids[k] is 0 for an empty response without eos.
+ * Returns 1 when encoded, 0 when the record is to be dropped (OVERLONG_DROP), -1 on error
  * (OVERLONG_ERROR: ERR_DATA).  All memory is out of a.
  */
 int encode_policy(const struct encode_params *p, const struct record *r, struct arena *a,

@@ -143,7 +143,7 @@ pretok_normalizer(struct pretok *p, const json_t *v, struct err *e)
 static int
 add_byte_level(struct pretok *p, const json_t *v, struct err *e)
 {
-	bool prefix, regex;
+	bool prefix = true, regex = true;
 	if (get_bool(v, "add_prefix_space", true, &prefix, e) < 0 ||
 		get_bool(v, "use_regex", true, &regex, e) < 0)
 		return -1;
@@ -173,7 +173,7 @@ add_split_step(struct pretok *p, const json_t *v, struct err *e)
 	const char *regex = json_string_value(json_object_get(pattern, "Regex"));
 	const char *string = json_string_value(json_object_get(pattern, "String"));
 	const char *behavior = json_string_value(json_object_get(v, "behavior"));
-	bool invert;
+	bool invert = false;
 	if ((regex == NULL) == (string == NULL) || behavior == NULL)
 		return err_set(e, ERR_DATA,
 			"pre_tokenizer: Split: pattern (Regex or String) and behavior expected");
@@ -207,7 +207,7 @@ add_steps(struct pretok *p, const json_t *v, int depth, struct err *e)
 	if (strcmp(type, "Split") == 0)
 		return add_split_step(p, v, e);
 	if (strcmp(type, "Digits") == 0) {
-		bool single;
+		bool single = false;
 		if (get_bool(v, "individual_digits", false, &single, e) < 0)
 			return -1;
 		return pretok_add_split(p, single ? "\\p{N}" : "\\p{N}+", SPLIT_ISOLATED, false, e);

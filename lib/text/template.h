@@ -5,16 +5,37 @@
 #include "lib/text/tokenizer.h"
 
 /*
- * How a conversation is written for a model: hh (the paper's), oasst, alpaca, chatml, llama2,
- * llama3, zephyr, tldr, plain, or a file (format in pro(7)).
+ * How a conversation is written for a model: hh (the paper's), oasst, alpaca, chatml (smollm2,
+ * qwen2, qwen2.5: the same with their own system text), llama2, llama3 (llama3.1), mistral, zephyr,
+ * tldr, plain, or a file.
+ *
+ * A template is a JSON object; every member may be left out:
+ *   "name"             for messages ("custom")
+ *   "begin"            literal before the first turn, once
+ *   "system", "user", "assistant": {"before": "", "after": ""}, literals around a turn's text
+ *   "separator"        literal between two turns
+ *   "fold_system"      true: system turns go inside the next user turn, before its text (llama2)
+ *   "default_system"   a system turn's text when the conversation does not begin with one
+ *   "trim"             true: white space around the texts of turns is dropped
+ *   "generation"       literal between the last turn and the response
+ *   "generation_once"  true: not when the last turn's text ends in it already (tldr)
+ *   "response_prefix"  "" or " ": what comes between that and the response, counted to the response
+ *   "eos"              the token that ends a response (the tokenizer's eos if it is not there)
+ *   "stops"            at most 16 strings at which a generated response is cut
+ *   "max_tokens"       most new tokens of a response; 0: no limit of its own
+ *
+ * Special tokens are recognised in literals (and default_system), never in texts; "{bos}" and
+ * "{eos}" in a literal stand for those tokens.  A bos before everything is not written here: the
+ * tokenizer says whether there is one.
  */
 struct template;
 
 /*
- * name NULL or "auto": what pro-train stored in dir (pro.json), else a recognised reward model or
- * chat_template fingerprint, else hh for a folder without chat_template; an unrecognised
- * chat_template is ERR_CONFIG naming --template.  *how (may be NULL) gets a static phrase that says
- * how it was chosen, for stderr.
+ * name: a built-in template, or a file when it has a '/' or ends in ".json" (ERR_USAGE when there
+ * is no such template).  dir and t may be NULL when name is given.  name NULL or "auto": what
+ * pro-train stored in dir (pro.json), else a recognised reward model or chat_template fingerprint,
+ * else hh for a folder without chat_template; an unrecognised chat_template is ERR_CONFIG naming
+ * --template.  *how (may be NULL) gets a static phrase that says how it was chosen, for stderr.
  */
 int template_select(struct template **out, const char *name, const char *dir,
 	const struct tokenizer *t, const char **how, struct err *e);

@@ -9,26 +9,27 @@
  */
 #define CHATML(NAME, DEFAULT)                                                            \
 	{                                                                                \
-		.name = NAME,                                                            \
+		.name = (NAME),                                                          \
 		.turn = {[ROLE_SYSTEM] = {"<|im_start|>system\n", "<|im_end|>\n"},       \
 			[ROLE_USER] = {"<|im_start|>user\n", "<|im_end|>\n"},            \
 			[ROLE_ASSISTANT] = {"<|im_start|>assistant\n", "<|im_end|>\n"}}, \
-		.default_system = DEFAULT, .generation = "<|im_start|>assistant\n",      \
+		.default_system = (DEFAULT), .generation = "<|im_start|>assistant\n",    \
 		.eos = "<|im_end|>"                                                      \
 	}
 
-#define HEADER(ROLE) "<|start_header_id|>" ROLE "<|end_header_id|>\n\n"
-#define LLAMA3(NAME, PREFACE, DEFAULT)                                                      \
-	{                                                                                   \
-		.name = NAME,                                                               \
-		.turn = {[ROLE_SYSTEM] = {HEADER("system") PREFACE, "<|eot_id|>"},          \
-			[ROLE_USER] = {HEADER("user"), "<|eot_id|>"},                       \
-			[ROLE_ASSISTANT] = {HEADER("assistant"), "<|eot_id|>"}},            \
-		.trim = true, .default_system = DEFAULT, .generation = HEADER("assistant"), \
-		.eos = "<|eot_id|>"                                                         \
+#define HEAD "<|start_header_id|>"
+#define TAIL "<|end_header_id|>\n\n"
+#define LLAMA3(NAME, SYSTEM, DEFAULT)                                                           \
+	{                                                                                       \
+		.name = (NAME),                                                                 \
+		.turn = {[ROLE_SYSTEM] = {(SYSTEM), "<|eot_id|>"},                              \
+			[ROLE_USER] = {HEAD "user" TAIL, "<|eot_id|>"},                         \
+			[ROLE_ASSISTANT] = {HEAD "assistant" TAIL, "<|eot_id|>"}},              \
+		.trim = true, .default_system = (DEFAULT), .generation = HEAD "assistant" TAIL, \
+		.eos = "<|eot_id|>"                                                             \
 	}
 
-#define LLAMA31_PREFACE "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+#define DATES "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 
 static const struct template builtin[] = {
 	/* The paper has no system turns; one is written as a paragraph without a speaker. */
@@ -66,9 +67,9 @@ static const struct template builtin[] = {
 		.fold_system = true,
 		.trim = true,
 		.response_prefix = " "},
-	LLAMA3("llama3", "", NULL),
+	LLAMA3("llama3", HEAD "system" TAIL, NULL),
 	/* 3.1 and 3.2 always have a system turn, which opens with two dates. */
-	LLAMA3("llama3.1", LLAMA31_PREFACE, ""),
+	LLAMA3("llama3.1", HEAD "system" TAIL DATES, ""),
 	{.name = "mistral",
 		.turn = {[ROLE_SYSTEM] = {"", "\n\n"},
 			[ROLE_USER] = {"[INST] ", " [/INST]"},

@@ -124,6 +124,35 @@ model_token(const struct tokenizer *t, const json_t *config, const char *key, in
 		*id = (int32_t)json_integer_value(v);
 }
 
+/*
+ * Whether a dummy prefix follows added tokens too.  transformers' slow tokenizer goes by "legacy"
+ * (true by default); its fast one, which most models were trained with, by the tokenizer.json
+ * beside: a Prepend normaliser comes before every part, a Metaspace with prepend_scheme "first"
+ * before the first only.
+ */
+static int
+prefix_rule(struct tokenizer *t, const char *dir, const json_t *config, struct err *e)
+{
+	json_t *fast;
+	t->prefix_after_added = !json_is_false(json_object_get(config, "legacy"));
+	int rc = load_optional(dir, "tokenizer.json", &fast, e);
+	if (rc <= 0)
+		return rc;
+	const json_t *list = json_object_get(json_object_get(fast, "normalizer"), "normalizers");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *type =
+			json_string_value(json_object_get(json_array_get(list, i), "type"));
+		if (type && strcmp(type, "Prepend") == 0)
+			t->prefix_after_added = true;
+	}
+	const char *scheme = json_string_value(
+		json_object_get(json_object_get(fast, "pre_tokenizer"), "prepend_scheme"));
+	if (scheme)
+		t->prefix_after_added = strcmp(scheme, "always") == 0;
+	json_decref(fast);
+	return 0;
+}
+
 static int
 apply_config(struct tokenizer *t, const char *dir, struct err *e)
 {
@@ -155,9 +184,9 @@ apply_config(struct tokenizer *t, const char *dir, struct err *e)
 			     : 0;
 		if (json_is_boolean(adds))
 			t->adds_bos = json_is_true(adds);
-		/* transformers' default for a SentencePiece LLaMA is legacy = true */
-		t->prefix_after_added = !json_is_false(json_object_get(config, "legacy"));
 	}
+	if (rc >= 0 && t->spm)
+		rc = prefix_rule(t, dir, config, e);
 	json_decref(config);
 	/* Only a last resort: what is wrong with config.json is for the model's loader to say. */
 	if (rc >= 0 && load_optional(dir, "config.json", &model, NULL) > 0) {

@@ -92,7 +92,7 @@ load_model(struct bpe *b, const json_t *model, struct err *e)
 {
 	const json_t *type = json_object_get(model, "type");
 	const char *name = json_string_value(type);
-	bool fallback;
+	bool fallback = false;
 	if (!json_is_object(model))
 		return err_set(e, ERR_DATA, "model: not an object");
 	/* Files older than the member "type" are told by their merges. */

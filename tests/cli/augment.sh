@@ -1,14 +1,11 @@
 #!/bin/bash
 # shellcheck disable=SC2181
 # pro-augment from end to end with toy models.
+. tests/cli/lib.sh
 . tests/cli/toy.sh
-root=$PWD
-dir=$(mktemp -d) || exit 1
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 1
-bad=0
-check() { # NAME STATUS
-	[ "$2" -eq 0 ] && echo "ok - $1" || { echo "not ok - $1"; bad=1; }
+cd "$T" || exit 1
+status() { # NAME STATUS
+	if [ "$2" -eq 0 ]; then pass "$1"; else fail "$1"; fi
 }
 exits() { # NAME WANTED PATTERN COMMAND...: exit status, and a line of stderr
 	local name=$1 want=$2 pattern=$3 rc
@@ -16,50 +13,50 @@ exits() { # NAME WANTED PATTERN COMMAND...: exit status, and a line of stderr
 	"$@" >out.exits 2>err.exits </dev/null
 	rc=$?
 	[ $rc -eq "$want" ] && grep -q -e "$pattern" err.exits
-	check "$name" $?
+	status "$name" $?
 	[ $rc -eq "$want" ] || sed "s/^/# exit $rc: /" err.exits
 }
-toy_model m lm 1 && toy_model other lm 2 && toy_model rm reward || { echo "not ok - toy models"; exit 1; }
+toy_model m lm 1 && toy_model other lm 2 && toy_model rm reward || { fail "toy models"; finish; }
 toy_records 24 >in.jsonl
 aug() { pro-augment -q --threads 1 --model m --max-tokens 12 "$@"; }
 
 aug -n 3 in.jsonl >all.jsonl
-check "appends to every record" "$(jq -s 'if length == 24 and all(.responses | length == 5) then 0 else 1 end' all.jsonl)"
-check "responses say where they come from" "$(jq -s 'if all(.[].responses[2:][];
+status "appends to every record" "$(jq -s 'if length == 24 and all(.responses | length == 5) then 0 else 1 end' all.jsonl)"
+status "responses say where they come from" "$(jq -s 'if all(.[].responses[2:][];
 	.source == "m" and (.finish_reason | . == "stop" or . == "length") and .generated.seed == 42 and
 	.generated.model == "m" and (.generated.hash | length == 12) and .generated.temperature == 1)
 	then 0 else 1 end' all.jsonl)"
 jq -c 'del(.responses[2:])' all.jsonl | cmp -s - <(jq -c . in.jsonl)
-check "what was there stays" $?
+status "what was there stays" $?
 
 for b in 1 2 7 64; do
 	aug -n 3 --batch $b in.jsonl | cmp -s - all.jsonl
-	check "the same bytes with --batch $b" $?
+	status "the same bytes with --batch $b" $?
 done
 aug -n 1 in.jsonl | aug -n 2 | cmp -s - all.jsonl
-check "chained runs give the samples of one" $?
+status "chained runs give the samples of one" $?
 { head -n 9 in.jsonl | aug -n 3; tail -n +10 in.jsonl | aug -n 3; } | cmp -s - all.jsonl
-check "shards give the samples of one run" $?
+status "shards give the samples of one run" $?
 aug -n 3 <in.jsonl | cmp -s - all.jsonl
-check "FILE is <FILE" $?
+status "FILE is <FILE" $?
 aug -n 3 --seed 7 in.jsonl | cmp -s - all.jsonl
-check "another seed, other samples" $((1 - $?))
+status "another seed, other samples" $((1 - $?))
 jq -s '[.[].responses[2:][].text] | if (unique | length) == length then 0 else 1 end' all.jsonl | grep -qx 0
-check "no two samples are equal" $?
+status "no two samples are equal" $?
 pro-augment -q --threads 2 --model m --max-tokens 12 -n 3 in.jsonl | jq -s 'length' | grep -qx 24
-check "two threads" $?
+status "two threads" $?
 
 jq -c 'del(.id, .responses)' in.jsonl >bare.jsonl
 aug bare.jsonl >bare.out
-check "records without id and responses" "$(jq -s 'if length == 24 and ([.[].responses[0].text] | unique | length) == 24
+status "records without id and responses" "$(jq -s 'if length == 24 and ([.[].responses[0].text] | unique | length) == 24
 	then 0 else 1 end' bare.out)"
 aug --greedy in.jsonl >greedy.jsonl && aug --greedy --batch 1 --seed 9 in.jsonl | cmp -s - greedy.jsonl &&
 	aug --temperature 0 in.jsonl | cmp -s - greedy.jsonl && aug --top-k 1 in.jsonl | jq -c '[.responses[].text]' |
 	cmp -s - <(jq -c '[.responses[].text]' greedy.jsonl)
-check "greedy, temperature 0 and top-k 1 say the same" $?
+status "greedy, temperature 0 and top-k 1 say the same" $?
 aug --max-tokens 1 -n 2 --source x in.jsonl | jq -s 'if all(.[].responses[2:][]; .source == "x" and .generated.max_tokens == 1)
 	then 0 else 1 end' | grep -qx 0
-check "one token, and a label" $?
+status "one token, and a label" $?
 
 # A pair of letters of a response stops it there.
 text=$(jq -rs '[.[].responses[2:][].text | select(test("^.+[!-~]{2}"))][0]' all.jsonl)
@@ -67,10 +64,10 @@ stop=$(jq -rn --arg t "$text" '$t | capture("^.+?(?<s>[!-~]{2})").s')
 aug -n 3 --stop "$stop" in.jsonl >stopped.jsonl
 jq -s --arg s "$stop" '[.[].responses[2:][]] | if all(.text | contains($s) | not) and
 	(map(select(.finish_reason == "stop")) | length) > 0 then 0 else 1 end' stopped.jsonl | grep -qx 0
-check "--stop cuts" $?
+status "--stop cuts" $?
 jq -s --arg s "$stop" '[.[].responses[2:][].text | split($s)[0] | gsub("^[ \\t\\n\\r\\f]+|[ \\t\\n\\r\\f]+$"; "")]' all.jsonl >a
 jq -s '[.[].responses[2:][].text]' stopped.jsonl >b
-check "--stop changes nothing before it" "$(jq -n --slurpfile a a --slurpfile b b \
+status "--stop changes nothing before it" "$(jq -n --slurpfile a a --slurpfile b b \
 	'if ([range($a[0] | length) | select($a[0][.] as $x | $b[0][.] as $y | $x != $y and ($x | startswith($y) | not))] | length) == 0
 	then 0 else 1 end')"
 
@@ -78,17 +75,17 @@ check "--stop changes nothing before it" "$(jq -n --slurpfile a a --slurpfile b 
 aug -n 2 --source s in.jsonl | jq -c '.responses |= .[2:] | del(.subset)' >samples.jsonl
 aug -n 2 --source s in.jsonl | jq -c . >want.jsonl
 pro-augment -q --from samples.jsonl in.jsonl | jq -c . | cmp -s - want.jsonl
-check "--from joins by id" $?
+status "--from joins by id" $?
 tac samples.jsonl | gzip >samples.gz
 pro-augment -q --from samples.gz in.jsonl | jq -c . | cmp -s - want.jsonl
-check "--from takes any order, and gzip" $?
+status "--from takes any order, and gzip" $?
 pro-augment -q --from samples.jsonl -n 1 --source t in.jsonl | jq -s 'if all(.[]; (.responses | length) == 3 and
 	.responses[2].source == "t") then 0 else 1 end' | grep -qx 0
-check "--from with -n and --source" $?
+status "--from with -n and --source" $?
 head -n 20 samples.jsonl >some.jsonl
 pro-augment --rejects rej --from some.jsonl in.jsonl >some.out 2>some.err &&
 	[ "$(wc -l <some.out)" -eq 24 ] && [ "$(wc -l <rej)" -eq 4 ] && grep -q '^pro-augment: 4 records' some.err
-check "--from reports ids that are missing" $?
+status "--from reports ids that are missing" $?
 sed 's/"r1"/"r2"/' samples.jsonl >twice.jsonl
 exits "--from with an id twice" 65 "twice.jsonl:2: id 'r2' is on line 1 too" pro-augment --from twice.jsonl in.jsonl
 exits "an id twice in the input of --from" 65 "in2:2: id 'r1' was read before" \
@@ -102,16 +99,16 @@ exits "--from where no id fits" 65 "no id of the input is in none.jsonl" pro-aug
 # --resume
 res() { aug -n 3 --resume "$1" in.jsonl; }
 res new.jsonl >res.out && cmp -s new.jsonl all.jsonl && [ ! -s res.out ]
-check "--resume makes FILE and writes nothing else" $?
+status "--resume makes FILE and writes nothing else" $?
 size=$(wc -c <all.jsonl)
 for cut in 0 1 500 $((size / 2)) $((size - 1)); do
 	head -c "$cut" all.jsonl >part.jsonl
-	res part.jsonl && cmp -s part.jsonl all.jsonl || { check "--resume after $cut bytes" 1; continue; }
+	res part.jsonl && cmp -s part.jsonl all.jsonl || { status "--resume after $cut bytes" 1; continue; }
 done
-check "--resume goes on at any byte" $?
+status "--resume goes on at any byte" $?
 pro-augment --threads 1 --model m --max-tokens 12 -n 3 --resume part.jsonl in.jsonl 2>err && cmp -s part.jsonl all.jsonl &&
 	grep -q 'part.jsonl was complete: nothing to do' err
-check "--resume of a complete file says so" $?
+status "--resume of a complete file says so" $?
 head -n 5 all.jsonl >part.jsonl
 exits "--resume with another model" 78 "part.jsonl:1: has responses of another model" \
 	pro-augment --threads 1 --model other --source m -n 3 --max-tokens 12 --resume part.jsonl in.jsonl
@@ -123,14 +120,14 @@ head -n 3 in.jsonl >short.jsonl
 exits "--resume with a shorter input" 78 "holds more than the input" aug -n 3 --resume part.jsonl short.jsonl
 exits "--resume with an id twice" 65 "in2:2: id 'r1' was read before" aug -n 3 --resume x.jsonl in2
 cmp -s part.jsonl <(head -n 5 all.jsonl)
-check "--resume leaves a file that does not fit alone" $?
+status "--resume leaves a file that does not fit alone" $?
 # a record dropped by the length rule is dropped again
 jq -c 'if .id == "r2" then .prompt[0].content = ("long " * 60) else . end' in.jsonl >long.jsonl
 aug --on-overlong drop long.jsonl >dropped.jsonl
 head -n 4 dropped.jsonl >part.jsonl
 aug --on-overlong drop --rejects rej --resume part.jsonl long.jsonl && cmp -s part.jsonl dropped.jsonl &&
 	[ "$(wc -l <dropped.jsonl)" -eq 23 ] && [ "$(jq -r .id rej)" = r2 ]
-check "--resume passes over records that are rejected" $?
+status "--resume passes over records that are rejected" $?
 
 # A signal: exit 75, whole records, and the same command goes on.
 toy_records 4000 >many.jsonl
@@ -142,11 +139,11 @@ wait $pid
 rc=$?
 n=$(wc -l <killed.jsonl)
 [ $rc -eq 75 ] && [ "$n" -gt 0 ] && [ "$n" -lt 4000 ] && [ "$(tail -c 1 killed.jsonl | od -An -tx1 | tr -d ' ')" = 0a ]
-check "SIGTERM: exit 75 and whole records" $?
+status "SIGTERM: exit 75 and whole records" $?
 head -n $((n + 30)) many.jsonl >more.jsonl
 pro-augment -q --threads 1 --model m --max-tokens 30 --resume killed.jsonl more.jsonl &&
 	pro-augment -q --threads 1 --model m --max-tokens 30 more.jsonl | cmp -s - killed.jsonl
-check "the same command goes on" $?
+status "the same command goes on" $?
 
 head -n 150 many.jsonl >some.jsonl
 for _ in 1 2 3; do
@@ -158,7 +155,7 @@ for _ in 1 2 3; do
 done
 pro-augment -q --threads 1 --model m --max-tokens 30 --resume hit.jsonl some.jsonl &&
 	pro-augment -q --threads 1 --model m --max-tokens 30 some.jsonl | cmp -s - hit.jsonl
-check "SIGKILL at any moment loses no finished record" $?
+status "SIGKILL at any moment loses no finished record" $?
 
 # mistakes
 exits "neither --model nor --from" 64 "one of --model and --from" pro-augment in.jsonl
@@ -174,23 +171,26 @@ exits "--expect" 65 "24 records read, --expect 25" aug --expect 25 in.jsonl
 { head -n 3 in.jsonl; echo '{"id":'; } >broken.jsonl
 aug broken.jsonl >out 2>err
 [ $? -eq 65 ] && [ "$(wc -l <out)" -eq 3 ] && grep -q 'broken.jsonl:4: ' err
-check "a broken line: what came before is written" $?
+status "a broken line: what came before is written" $?
 aug /dev/null | cmp -s - /dev/null
-check "empty input" $?
+status "empty input" $?
 if [ -w /dev/full ]; then
 	aug in.jsonl >/dev/full 2>err
 	[ $? -eq 74 ] && grep -q 'No space' err
-	check "a full disk" $?
+	status "a full disk" $?
 fi
 
 # The reference's own greedy text.
-m=${PRO_SHARED:-$root/../shared}/models/stories260K
+m=$shared/models/stories260K
 if [ -f "$m/greedy.txt" ]; then
 	echo '{"id":"x","prompt":"Once upon a time, there was a little girl named Lily."}' |
 		pro-augment -q --model "$m" --template plain --greedy --max-tokens 241 |
 		jq -r '.prompt + " " + .responses[0].text' | cmp - "$m/greedy.txt"
-	check "stories260K says greedy.txt" $?
+	status "stories260K says greedy.txt" $?
 else
-	echo "ok - stories260K says greedy.txt # SKIP no ../shared"
+	skip "stories260K says greedy.txt" "no ../shared"
 fi
-exit $bad
+toy_records 6 >six.jsonl
+matrix pro-augment --threads 1 --model m --max-tokens 4 six.jsonl
+matrix pro-augment --from six.jsonl six.jsonl
+finish

@@ -1,7 +1,6 @@
 #!/bin/bash
-# shellcheck disable=SC2317
 # Memory stays flat over a stream: the peak after 100 000 records is that after 10 000, for every
-# program that filters records.  A toy model with one layer of 8.
+# program that scores, sorts or samples (tests/cli/import.sh does pro-import).  A toy model with one layer of 8.
 . tests/cli/toy.sh
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -14,11 +13,6 @@ records() {
 	awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
 		printf "{\"id\":\"r%d\",\"prompt\":\"abc\",\"responses\":[{\"text\":\"ab\",\"reward\":1},{\"text\":\"cd\",\"reward\":2}]}\n", i }'
 }
-pairs() {
-	awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
-		printf "{\"chosen\":\"\\n\\nHuman: q%d\\n\\nAssistant: yes\",\"rejected\":\"\\n\\nHuman: q%d\\n\\nAssistant: no\"}\n", i, i }'
-}
-
 # Waits until the program has taken all that was written to it, and tells its peak in KiB.
 peak() {
 	local pid=$1 before now
@@ -30,18 +24,18 @@ peak() {
 	awk '/^VmHWM/ { print $2 }' "/proc/$pid/status"
 }
 
-# flat NAME SOURCE PROGRAM ARG...
+# flat NAME PROGRAM ARG...
 flat() {
-	local name=$1 source=$2 pid small large rc n
-	shift 2
+	local name=$1 pid small large rc n
+	shift
 	rm -f in
 	mkfifo in
 	"$@" <in >out 2>err &
 	pid=$!
 	exec 3>in
-	"$source" 1 10000 >&3
+	records 1 10000 >&3
 	small=$(peak $pid)
-	"$source" 10001 100000 >&3
+	records 10001 100000 >&3
 	large=$(peak $pid)
 	exec 3>&-
 	wait $pid
@@ -59,10 +53,9 @@ flat() {
 	fi
 }
 
-flat pro-import pairs pro-import --threads 1 --format hh --name x
-flat pro-rerank records pro-rerank --keep-top
-flat "pro-rerank --reward" records pro-rerank --threads 1 --reward reward --template plain
-flat "pro-score --reward" records pro-score --threads 1 --reward reward --template plain
-flat "pro-score --policy" records pro-score --threads 1 --policy policy --template plain
-flat pro-augment records pro-augment --threads 1 --model policy --template plain --max-tokens 1
+flat pro-rerank pro-rerank --keep-top
+flat "pro-rerank --reward" pro-rerank --threads 1 --reward reward --template plain
+flat "pro-score --reward" pro-score --threads 1 --reward reward --template plain
+flat "pro-score --policy" pro-score --threads 1 --policy policy --template plain
+flat pro-augment pro-augment --threads 1 --model policy --template plain --max-tokens 1
 exit $bad

@@ -88,7 +88,7 @@ holds "--sample 20 of 300" "$(wc -l <"$T/out") $(wc -l <"$T/rejects")" = "20 280
 jq -r '.id[3:]' "$T/out" >"$T/a"
 sort -n "$T/a" >"$T/c"
 same "--sample keeps the order" "$T/a" "$T/c"
-{ jq -r '.id[3:]' "$T/out"; jq -r .line "$T/rejects"; } | sort -n >"$T/a"
+{ jq -r '.id[3:]' "$T/out"; jq -r '.id[3:]' "$T/rejects"; } | sort -n >"$T/a"
 seq 300 >"$T/c"
 same "--sample: taken and rejected are all" "$T/a" "$T/c"
 cp "$T/out" "$T/c"

@@ -119,8 +119,10 @@ adamw(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(memory);
 	RUN(sticky_error);
 	RUN(sumsq);

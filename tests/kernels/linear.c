@@ -1,4 +1,5 @@
 /* Matrix products against sums in double, and their bits. */
+#include "kernels/cpu/cpu.h"
 #include "tests/kernels/common.h"
 
 static void
@@ -14,8 +15,18 @@ ref_fwd(double *y, const float *x, const float *w, const float *b, int T, int I,
 }
 
 static const int SHAPES[][3] = {{1, 1, 1}, {1, 5, 7}, {3, 17, 5}, {48, 64, 192}, {49, 65, 193},
-	{7, 300, 200}, {200, 33, 31}, {193, 96, 64}, {5, 576, 130}, {70, 1100, 50}};
+	{7, 300, 200}, {200, 33, 31}, {193, 96, 64}, {5, 576, 130}, {70, 1100, 50}, {200, 590, 150},
+	{1600, 3, 5}, {5, 300, 700}};
 enum { N_SHAPES = sizeof SHAPES / sizeof *SHAPES };
+
+/* A device that uses no more than this x86-64 level. */
+static struct kernels *
+open_level(int threads, int level)
+{
+	struct kernels *k = kernels_cpu_open(threads);
+	((struct cpu *)k->priv)->level = level;
+	return k;
+}
 
 static void
 check_fwd(struct kernels *k, const int *s, enum k_dtype dtype, unsigned flags, bool bias)
@@ -36,33 +47,35 @@ check_fwd(struct kernels *k, const int *s, enum k_dtype dtype, unsigned flags, b
 static void
 forward(void)
 {
-	struct kernels *k = kernels_cpu_open(2);
-	for (int s = 0; s < N_SHAPES; s++)
-		for (int d = 0; d < 3; d++)
-			for (unsigned flags = 0; flags < 4; flags++)
-				check_fwd(k, SHAPES[s], d, flags, (s + flags) % 2);
-	CHECK(k->sync(k, NULL, 0) == 0);
-	k->close(k);
+	for (int level = cpu_level(); level >= 0; level--) {
+		struct kernels *k = open_level(2, level);
+		for (int s = 0; s < N_SHAPES; s++)
+			for (int d = 0; d < 3; d++)
+				for (unsigned flags = 0; flags < 4; flags++)
+					check_fwd(k, SHAPES[s], d, flags, (s + flags) % 2);
+		CHECK(k->sync(k, NULL, 0) == 0);
+		k->close(k);
+	}
 }
 
 /* A row alone, among others, anywhere, with any number of threads. */
 static void
-check_bits(const int *s, enum k_dtype dtype, unsigned flags)
+check_bits(const int *s, enum k_dtype dtype, unsigned flags, int level)
 {
-	enum { MAX = 260 };
+	enum { MAX = 200 };
 	int I = s[1], O = s[2];
 	struct weights w = weights((size_t)O * I, dtype), b = weights(O, dtype);
 	float *x = floats((size_t)MAX * I), *y0 = floats((size_t)MAX * O);
 	float *y = copy(y0, (size_t)MAX * O), *z = floats((size_t)MAX * O);
-	struct kernels *k = kernels_cpu_open(1);
+	struct kernels *k = open_level(1, level);
 	k->linear_fwd(k, y, x, w.mat, b.mat, MAX, I, O, flags);
 	k->close(k);
-	static const int N[] = {1, 2, 3, 5, 8, 16, 17, 31, 47, 48, 49, 96, 100, 191, 193, 260};
+	static const int N[] = {1, 2, 3, 5, 8, 16, 17, 31, 47, 48, 49, 96, 100, 191, 193, 200};
 	bool all = true;
 	for (int threads = 1; threads <= 3; threads++) {
-		k = kernels_cpu_open(threads);
-		for (size_t n = 0; n < sizeof N / sizeof *N; n++)
-			for (int at = 0; at + N[n] <= MAX; at += at < 50 ? 7 : 61) {
+		k = open_level(threads, level);
+		for (size_t n = 0; n<sizeof N / sizeof *N; n += threads> 1 ? 5 : 1)
+			for (int at = 0; at + N[n] <= MAX; at += at < 20 ? 7 : 61) {
 				memcpy(z, y0 + (size_t)at * O, sizeof *z * N[n] * O);
 				k->linear_fwd(
 					k, z, x + (size_t)at * I, w.mat, b.mat, N[n], I, O, flags);
@@ -72,7 +85,7 @@ check_bits(const int *s, enum k_dtype dtype, unsigned flags)
 	}
 	CHECK(all);
 	if (!all)
-		printf("# I=%d O=%d dtype=%d flags=%u\n", I, O, dtype, flags);
+		printf("# I=%d O=%d dtype=%d flags=%u level=%d\n", I, O, dtype, flags, level);
 	free(x), free(y), free(y0), free(z), weights_free(&w), weights_free(&b);
 }
 
@@ -80,10 +93,11 @@ static void
 row_bits(void)
 {
 	static const int S[][3] = {
-		{0, 1, 1}, {0, 17, 5}, {0, 64, 192}, {0, 65, 33}, {0, 100, 201}, {0, 900, 20}};
-	for (size_t s = 0; s < sizeof S / sizeof *S; s++)
-		for (unsigned flags = 0; flags < 4; flags++)
-			check_bits(S[s], (s + flags) % 3, flags);
+		{0, 1, 1}, {0, 17, 5}, {0, 64, 192}, {0, 65, 33}, {0, 100, 201}, {0, 1100, 11}};
+	for (int level = cpu_level(); level >= 0; level--)
+		for (size_t s = 0; s < sizeof S / sizeof *S; s++)
+			for (unsigned flags = 0; flags < 4; flags++)
+				check_bits(S[s], (s + flags) % 3, flags, level);
 }
 
 static void
@@ -171,8 +185,10 @@ all_halves(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(forward);
 	RUN(row_bits);
 	RUN(backward);

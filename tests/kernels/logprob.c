@@ -212,8 +212,10 @@ row_bits(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(shapes);
 	RUN(extreme_logits);
 	RUN(row_bits);

@@ -1,6 +1,7 @@
 /* Norms, rotary embedding, activations, rows: against double references. */
 #include <float.h>
 
+#include "kernels/cpu/cpu.h"
 #include "tests/kernels/common.h"
 
 static double
@@ -181,6 +182,25 @@ ref_act(enum k_act_kind kind, double x, double *d)
 	}
 }
 
+/* The exponential under all softmaxes, against libm. */
+static void
+exponential(void)
+{
+	double worst = 0, tiny = 0;
+	for (double x = -110; x < 88.72; x += 1.7e-4) {
+		float f = x;
+		double want = exp(f), error = fabs(cpu_expf(f) - want);
+		if (want >= FLT_MIN)
+			worst = fmax(worst, error / want);
+		else
+			tiny = fmax(tiny, error);
+	}
+	CHECK(worst < 1.8e-7);  /* 1.5 ulp of 2^-23 */
+	CHECK(tiny <= 1.5e-45); /* one step of the subnormals */
+	CHECK(cpu_expf(0) == 1 && cpu_expf(-105) == 0 && cpu_expf(-INFINITY) == 0);
+	CHECK(isinf(cpu_expf(89)) && isinf(cpu_expf(INFINITY)) && isnan(cpu_expf(NAN)));
+}
+
 static void
 activations(void)
 {
@@ -283,10 +303,13 @@ moves(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+	(void)argc;
+	wait_passively(argv);
 	RUN(norms);
 	RUN(rope);
+	RUN(exponential);
 	RUN(activations);
 	RUN(rows);
 	RUN(moves);

@@ -167,7 +167,7 @@ json_holds_every_digit(void)
 	add_all(&v);
 	struct buf out = BUF_INIT;
 	struct err e = {0};
-	report_json(&v, &out);
+	report_json(&v, NULL, 0, &out);
 	json_t *list = json_parse(out.data, out.len, &e), *row;
 	CHECK(json_array_size(list) == 6);
 	row = json_array_get(list, 2); /* a, Total */
@@ -222,9 +222,42 @@ csv_quotes(void)
 	buf_free(&out);
 }
 
+static void
+agreement_counts_pairs_in_order(void)
+{
+	static const char *const lines[] = {
+		"{\"prompt\":\"p\",\"responses\":[{\"text\":\"a\",\"s\":3},{\"text\":\"b\",\"s\":1}"
+		","
+		"{\"text\":\"c\",\"s\":2}]}",
+		"{\"prompt\":\"p\",\"responses\":[{\"text\":\"a\",\"s\":1},{\"text\":\"b\",\"s\":1}"
+		","
+		"{\"text\":\"c\"}]}",
+		"{\"prompt\":\"p\",\"responses\":[{\"text\":\"a\",\"s\":9}]}",
+	};
+	struct agreement a = {.field = "s"};
+	struct err e = {0};
+	double low, high;
+	CHECK(isnan(agreement_share(&a, &low, &high)));
+	for (int i = 0; i < 3; i++) {
+		struct record r = {0};
+		CHECK(record_parse(&r, lines[i], strlen(lines[i]), &e) == 0);
+		CHECK(agreement_add(&a, &r, &e) == 0);
+		record_free(&r);
+	}
+	CHECK(a.pairs == 4 && a.missing == 2);
+	CHECK_NEAR(agreement_share(&a, &low, &high), 2.5 / 4, 1e-15);
+	/* Wilson's interval of 8 in 10 is [0.4902, 0.9433] (JASA 1927, and any table of it). */
+	a.pairs = 10;
+	a.right = 8;
+	agreement_share(&a, &low, &high);
+	CHECK_NEAR(low, 0.4902, 5e-5);
+	CHECK_NEAR(high, 0.9433, 5e-5);
+}
+
 int
 main(void)
 {
+	RUN(agreement_counts_pairs_in_order);
 	RUN(means_are_over_records);
 	RUN(scores_come_before_fields);
 	RUN(what_never_appears_is_an_error);

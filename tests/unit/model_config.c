@@ -333,6 +333,74 @@ parameter_counts(void)
 	k->close(k);
 }
 
+/* Parameter counts of well-known models, as their model cards and hubs give them. */
+static void
+published_sizes(void)
+{
+	static const struct {
+		const char *name, *text;
+		int64_t n;
+	} t[] = {
+		{"SmolLM2-135M",
+			"\"model_type\":\"llama\",\"hidden_size\":576,\"intermediate_size\":1536,"
+			"\"num_hidden_layers\":30,\"num_attention_heads\":9,\"num_key_value_"
+			"heads\":3,"
+			"\"vocab_size\":49152,\"tie_word_embeddings\":true,\"is_llama_config\":"
+			"true,"
+			"\"rope_interleaved\":false,\"pretraining_tp\":1",
+			134515008},
+		{"TinyLlama-1.1B",
+			"\"model_type\":\"llama\",\"hidden_size\":2048,\"intermediate_size\":5632,"
+			"\"num_hidden_layers\":22,\"num_attention_heads\":32,"
+			"\"num_key_value_heads\":4,\"vocab_size\":32000",
+			1100048384},
+		{"Llama-2-7b",
+			"\"model_type\":\"llama\",\"hidden_size\":4096,\"intermediate_size\":11008,"
+			"\"num_hidden_layers\":32,\"num_attention_heads\":32,\"vocab_size\":32000",
+			6738415616},
+		{"Llama-3.1-8B",
+			"\"model_type\":\"llama\",\"hidden_size\":4096,\"intermediate_size\":14336,"
+			"\"num_hidden_layers\":32,\"num_attention_heads\":32,"
+			"\"num_key_value_heads\":8,\"vocab_size\":128256,\"rope_scaling\":{"
+			"\"factor\":8.0,\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,"
+			"\"original_max_position_embeddings\":8192,\"rope_type\":\"llama3\"}",
+			8030261248},
+		{"Mistral-7B-v0.1",
+			"\"model_type\":\"mistral\",\"hidden_size\":4096,\"intermediate_size\":"
+			"14336,"
+			"\"num_hidden_layers\":32,\"num_attention_heads\":32,"
+			"\"num_key_value_heads\":8,\"vocab_size\":32000,\"sliding_window\":4096",
+			7241732096},
+		{"Qwen2.5-0.5B",
+			"\"model_type\":\"qwen2\",\"hidden_size\":896,\"intermediate_size\":4864,"
+			"\"num_hidden_layers\":24,\"num_attention_heads\":14,"
+			"\"num_key_value_heads\":2,\"vocab_size\":151936,"
+			"\"tie_word_embeddings\":true,\"use_sliding_window\":false,"
+			"\"sliding_window\":32768,\"max_window_layers\":24",
+			494032768},
+		{"pythia-70m",
+			"\"model_type\":\"gpt_neox\",\"hidden_size\":512,\"intermediate_size\":"
+			"2048,"
+			"\"num_hidden_layers\":6,\"num_attention_heads\":8,\"vocab_size\":50304",
+			70426624},
+		{"pythia-160m",
+			"\"model_type\":\"gpt_neox\",\"hidden_size\":768,\"intermediate_size\":"
+			"3072,"
+			"\"num_hidden_layers\":12,\"num_attention_heads\":12,\"vocab_size\":50304",
+			162322944},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct buf text = BUF_INIT;
+		buf_printf(&text, "{%s}", t[i].text);
+		struct model_config c = parse(text.data);
+		if (config_parameters(&c) != t[i].n)
+			printf("# %s: %lld\n", t[i].name, (long long)config_parameters(&c));
+		CHECK(config_parameters(&c) == t[i].n);
+		config_free(&c);
+		buf_free(&text);
+	}
+}
+
 int
 main(void)
 {
@@ -347,5 +415,6 @@ main(void)
 	RUN(llama3_frequencies);
 	RUN(write_then_parse);
 	RUN(parameter_counts);
+	RUN(published_sizes);
 	TEST_END;
 }

@@ -569,6 +569,23 @@ wrong_ids_and_windows(void)
 	model_close(m);
 }
 
+/* A batch whose responses are all empty predicts nothing: no error, and no gradient. */
+static void
+nothing_to_predict(void)
+{
+	struct model *m = tiny_model(tiny_config("llama"), k, 3);
+	struct batch_builder b = {0};
+	struct example x = example(4, 6, 2, (int[]){0, 0});
+	float none[1];
+	add_record(&b, &x, 0);
+	CHECK(batch_finish(&b)->n_targets == 0 && b.batch.n_head == 0 && b.batch.n_rows == 6);
+	run_logprobs(m, &b, none, none);
+	for (size_t i = 0; i < m->block_n; i++)
+		CHECK(m->grad[i] == 0);
+	batch_free(&b);
+	model_close(m);
+}
+
 /* Another number of threads: the same up to rounding at worst. */
 static void
 threads_agree(void)
@@ -599,6 +616,7 @@ main(void)
 	RUN(finite_differences);
 	RUN(limits_and_bytes);
 	RUN(wrong_ids_and_windows);
+	RUN(nothing_to_predict);
 	RUN(threads_agree);
 	k->close(k);
 	TEST_END;

@@ -1,10 +1,13 @@
 #include "lib/stream/tensors.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/test.h"
 
-static char path[] = "/tmp/pro-tensors-XXXXXX";
+/* In memory: thousands of small files would wait for the disk. */
+static char path[64];
+static int fd;
 static const struct tensor_meta meta = {"abc123", "{\"name\":\"hh\"}", 512, 384};
 
 static const int32_t prompt[] = {1, 5, 6}, ids[] = {7, 8, 2, 9, 2};
@@ -47,6 +50,12 @@ stream(size_t *n)
 	return bytes;
 }
 
+static void
+put(const void *p, size_t n)
+{
+	CHECK(ftruncate(fd, 0) == 0 && pwrite(fd, p, n, 0) == (ssize_t)n);
+}
+
 /* Reads all of it; the number of records, or -1 with the message (without the file's name). */
 static int
 read_all(const void *p, size_t n, const char **why)
@@ -55,10 +64,7 @@ read_all(const void *p, size_t n, const char **why)
 	const char *files = path;
 	struct tensor_reader t;
 	struct tensor_record r;
-	FILE *f = fopen(path, "wb");
-	if (n > 0)
-		fwrite(p, 1, n, f);
-	fclose(f);
+	put(p, n);
 	struct input *in = input_open(&files, 1);
 	int rc, count = 0;
 	e = (struct err){0};
@@ -282,9 +288,7 @@ test_told_from_text(void)
 	struct err e = {0};
 	const char *files = path;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		FILE *f = fopen(path, "w");
-		fputs(texts[i], f);
-		fclose(f);
+		put(texts[i], strlen(texts[i]));
 		struct input *in = input_open(&files, 1);
 		CHECK(tensor_stream_next(in, &e) == 0);
 		input_close(in);
@@ -313,10 +317,10 @@ test_full_disk(void)
 int
 main(void)
 {
-	int fd = mkstemp(path);
+	fd = memfd_create("tensors", 0);
 	if (fd < 0)
 		return 1;
-	close(fd);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	RUN(test_round_trip);
 	RUN(test_streams_may_follow_one_another);
 	RUN(test_a_cut_is_always_noticed);
@@ -326,6 +330,5 @@ main(void)
 	RUN(test_foreign_frames);
 	RUN(test_told_from_text);
 	RUN(test_full_disk);
-	unlink(path);
 	TEST_END;
 }

@@ -226,6 +226,30 @@ long_input(void)
 	json_decref(set);
 }
 
+/* One tokenizer, many threads: nothing in it changes. */
+static void
+threads_share(void)
+{
+	char *text = read_file(base_path), *license = read_file("LICENSE");
+	struct tokenizer *t = parse(text);
+	struct text_piece p = {license, strlen(license), false};
+	struct ids want = {0};
+	int bad = 0;
+	CHECK(t && tokenizer_encode(t, &p, 1, 0, &want, NULL) == 0 && want.n > 1000);
+#pragma omp parallel for num_threads(4) reduction(+ : bad)
+	for (int i = 0; i < 32; i++) {
+		struct ids ids = {0};
+		bad += t == NULL || tokenizer_encode(t, &p, 1, 0, &ids, NULL) < 0 ||
+		       ids.n != want.n || memcmp(ids.v, want.v, ids.n * sizeof *ids.v) != 0;
+		ids_free(&ids);
+	}
+	CHECK(bad == 0);
+	ids_free(&want);
+	tokenizer_free(t);
+	free(text);
+	free(license);
+}
+
 /* ---- trainer ---- */
 
 static void
@@ -364,6 +388,7 @@ main(void)
 	RUN(bytes_round_trip);
 	RUN(merges_by_definition);
 	RUN(long_input);
+	RUN(threads_share);
 	RUN(trainer_bytes);
 	RUN(trainer_by_recount);
 	RUN(trainer_options);

@@ -204,6 +204,8 @@ policy_cuts(void)
 	CHECK_STR(spell(c.prompt, c.n_prompt), "abcde");
 	CHECK_STR(spell(c.ids[0], c.n_ids[0]), "wxyz$");
 	CHECK(c.prompt_cut == 0 && c.responses_cut == 0);
+	s.p.max_prompt_length = 10; /* would leave no room for a response */
+	CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == -1 && e.code == ERR_USAGE);
 	setting_free(&s);
 }
 

@@ -132,6 +132,41 @@ added_tokens(void)
 	tokenizer_free(m);
 }
 
+/* A tokenizer.json beside the model says where the fast tokenizer puts the prefix. */
+static void
+prefix_of_fast_tokenizer(void)
+{
+	static const struct {
+		const char *json;
+		bool prefix;
+	} cases[] = {
+		{"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\"}]}"
+		 "}",
+			true},
+		{"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"always\"}}",
+			true},
+		{"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\"}}",
+			false},
+		{"{}", false},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char dir[64];
+		folder_model(dir, "bpe", "{\"legacy\":false}");
+		folder_write(dir, "tokenizer.json", cases[i].json);
+		struct tokenizer *t = folder_load(dir);
+		CHECK(t != NULL);
+		if (t) {
+			CHECK(tokenizer_is_spm(t));
+			CHECK((strcmp(text_ids(t, "<s>the", true), "1 273") == 0) ==
+				cases[i].prefix);
+			CHECK((strcmp(text_ids(t, "<s> the", true), "1 273") == 0) ==
+				!cases[i].prefix);
+		}
+		tokenizer_free(t);
+		folder_remove(dir);
+	}
+}
+
 /* Not UTF-8, NUL and long input do no harm. */
 static void
 any_bytes(void)
@@ -179,6 +214,7 @@ main(void)
 	RUN(bpe);
 	RUN(unigram);
 	RUN(added_tokens);
+	RUN(prefix_of_fast_tokenizer);
 	RUN(any_bytes);
 	RUN(cut_off);
 	TEST_END;

@@ -21,7 +21,10 @@ from safetensors.numpy import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 GOLDEN = Path(__file__).resolve().parent.parent
-LINES = ["The cat's tea isn't 1221, it's 21 cents at last.\n", "  A test: THE chat, caf\u00e9 1 2 12  \n\nit'S 22\n"]
+LINES = [
+    "The cat's tea isn't 1221, it's 21 cents at last.\n",
+    "  A test: THE chat, caf\u00e9 cafe\u0301 1 2 12  \n\nit'S 22 b\n",
+]
 STRINGS = [
     "the cat", " The cat's tea", "a  test:   chat", "1221 2 12", "it's 21", "it'S", "caf\u00e9", "cafe\u0301s",
     "\n\n", "a \n b", "A test\nTHE cat  \n\n  tea ", "THEchat,.:", "", " ", "at last. 1,2:", "'s 't",
@@ -101,7 +104,7 @@ def convert(llama_cpp, folder, outtype, pre, out):
         "c.main()\n"
     )
     cmd = [sys.executable, "-c", code, "-", str(folder), "--outfile", str(out), "--outtype", outtype]
-    run = subprocess.run(cmd, cwd=llama_cpp, capture_output=True, text=True)
+    run = subprocess.run(cmd, cwd=llama_cpp, capture_output=True, text=True, check=False)
     if run.returncode:
         raise SystemExit(run.stderr)
 
@@ -134,8 +137,10 @@ def train_spm(folder, vocab, fallback):
     )  # fmt: skip
     (folder / "tokenizer.model").write_bytes(model.getvalue())
     sp = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    texts = STRINGS + ["a <user> b<user>", "\u65e5\u672c \U0001f680"]
-    strings = [{"text": s, "ids": sp.encode(s)} for s in texts]
+    strings = [{"text": s, "ids": sp.encode(s)} for s in [*STRINGS, "\u65e5\u672c \U0001f680"]]
+    # Hugging Face's LlamaTokenizer and llama.cpp cut at an added token and begin anew behind it
+    ids = sp.encode("a ") + [4] + sp.encode(" b") + [4]
+    strings.append({"text": "a <user> b<user>", "ids": ids})
     return {
         "bos": sp.bos_id(),
         "eos": sp.eos_id(),

@@ -1,0 +1,501 @@
+/*
+ * Import of GGUF files that llama.cpp's own converter made of the models in tests/golden
+ * (tests/golden/gguf/make_gguf.py): the tensors come back bit for bit, the configuration says the
+ * same, the tokenizer gives the ids of Hugging Face's.
+ */
+#include "tests/test.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+#include "lib/base/file.h"
+#include "lib/model/decoder.h"
+#include "lib/model/gguf.h"
+#include "lib/text/tokenizer.h"
+
+static char tmp[64];
+
+static const char *
+in_tmp(const char *name)
+{
+	static char path[200];
+	snprintf(path, sizeof path, "%s/%s", tmp, name);
+	return path;
+}
+
+/* Imports tests/golden/gguf/NAME.gguf into tmp/NAME. */
+static bool
+import(const char *name, enum gguf_dtype dtype, struct gguf_import *p)
+{
+	char from[200];
+	struct err e = {0};
+	*p = (struct gguf_import){.dtype = dtype};
+	snprintf(from, sizeof from, "tests/golden/gguf/%s.gguf", name);
+	dir_remove(in_tmp(name), NULL);
+	bool ok = gguf_import(p, from, in_tmp(name), &e) == 0;
+	if (!ok)
+		printf("# %s\n", e.msg);
+	CHECK(ok);
+	return ok;
+}
+
+static struct weights *
+open_weights(const char *dir)
+{
+	struct weights *w = NULL;
+	struct err e = {0};
+	if (weights_open(&w, dir, &e) < 0)
+		printf("# %s\n", e.msg);
+	CHECK(w != NULL);
+	return w;
+}
+
+/* All tensors of want are in got, with the same shape and values; tolerance of a row's largest
+ * value times part, 0: bits.  Types may differ where values are compared. */
+static void
+same_tensors(const char *want_dir, const char *got_dir, double part)
+{
+	struct weights *want = open_weights(want_dir), *got = open_weights(got_dir);
+	const struct st_tensor *a;
+	int n = 0;
+	while (want && got && (a = weights_at(want, n)) != NULL) {
+		const struct st_tensor *b = weights_find(got, a->name);
+		n++;
+		CHECK(b && b->rank == a->rank);
+		if (b == NULL)
+			continue;
+		size_t count = 1, cols = (size_t)a->shape[a->rank - 1];
+		for (int i = 0; i < a->rank; i++) {
+			CHECK(a->shape[i] == b->shape[i]);
+			count *= (size_t)a->shape[i];
+		}
+		float *x = x_malloc(count * 4), *y = x_malloc(count * 4);
+		CHECK(st_to_float(x, a, NULL) == 0 && st_to_float(y, b, NULL) == 0);
+		size_t wrong = 0;
+		for (size_t r = 0; r < count; r += cols) {
+			float top = 0;
+			for (size_t i = r; i < r + cols; i++)
+				top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
+			for (size_t i = r; i < r + cols; i++)
+				wrong += part > 0 ? !(fabs(x[i] - y[i]) <= part * top)
+						  : memcmp(&x[i], &y[i], 4) != 0;
+		}
+		if (wrong)
+			printf("# %s: %zu of %zu differ\n", a->name, wrong, count);
+		CHECK(wrong == 0);
+		free(x);
+		free(y);
+	}
+	CHECK(n > 10 && got && weights_at(got, n) == NULL);
+	weights_close(want);
+	weights_close(got);
+}
+
+static void
+same_config(const char *want_dir, const char *got_dir)
+{
+	struct model_config a, b;
+	struct err e = {0};
+	bool ok = config_load(&a, want_dir, &e) == 0 && config_load(&b, got_dir, &e) == 0;
+	if (!ok)
+		printf("# %s\n", e.msg);
+	CHECK(ok);
+	if (!ok)
+		return;
+	/* GGUF calls Mistral a llama; the two differ in a name only */
+	CHECK(a.family == b.family || (a.family == FAMILY_MISTRAL && b.family == FAMILY_LLAMA));
+	CHECK(a.head == b.head && a.n_layers == b.n_layers && a.hidden == b.hidden);
+	CHECK(a.n_heads == b.n_heads && a.n_kv_heads == b.n_kv_heads && a.head_dim == b.head_dim);
+	CHECK(a.ffn == b.ffn && a.vocab == b.vocab && a.max_positions == b.max_positions);
+	CHECK(a.norm == b.norm && a.norm_eps == b.norm_eps && a.act == b.act && a.gated == b.gated);
+	CHECK(a.parallel_residual == b.parallel_residual && a.qkv_bias == b.qkv_bias);
+	CHECK(a.o_bias == b.o_bias && a.mlp_bias == b.mlp_bias && a.fused_qkv == b.fused_qkv);
+	CHECK(a.tied_head == b.tied_head && a.rope_theta == b.rope_theta);
+	CHECK(a.rotary_dim == b.rotary_dim && a.rope_llama3 == b.rope_llama3);
+	CHECK(a.rope_factor == b.rope_factor && a.dtype == b.dtype);
+	CHECK(a.rope_low_freq_factor == b.rope_low_freq_factor);
+	CHECK(a.rope_high_freq_factor == b.rope_high_freq_factor);
+	CHECK(a.rope_original_positions == b.rope_original_positions);
+	config_free(&a);
+	config_free(&b);
+}
+
+static void
+same_ids(const struct tokenizer *t, const char *text, const json_t *want, bool literal)
+{
+	struct ids ids = {0};
+	struct err e = {0};
+	struct text_piece piece = {text, strlen(text), literal};
+	bool ok = tokenizer_encode(t, &piece, 1, 0, &ids, &e) == 0;
+	if (!ok)
+		printf("# %s\n", e.msg);
+	bool same = ok && ids.n == json_array_size(want);
+	for (size_t i = 0; same && i < ids.n; i++)
+		same = ids.v[i] == json_integer_value(json_array_get(want, i));
+	if (!same)
+		printf("# '%s'\n", text);
+	CHECK(same);
+	ids_free(&ids);
+}
+
+static void
+same_tokenizer(const char *name)
+{
+	json_t *all = json_load_file("tests/golden/gguf/expect.json", 0, NULL), *s;
+	const json_t *want = json_object_get(all, name);
+	struct tokenizer *t = NULL;
+	struct err e = {0};
+	if (tokenizer_load(&t, in_tmp(name), &e) < 0)
+		printf("# %s\n", e.msg);
+	CHECK(t && want);
+	size_t i;
+	const char *token;
+	if (t && want) {
+		CHECK(tokenizer_bos(t) == json_integer_value(json_object_get(want, "bos")));
+		CHECK(tokenizer_eos(t) == json_integer_value(json_object_get(want, "eos")));
+		CHECK(tokenizer_adds_bos(t) == json_is_true(json_object_get(want, "adds_bos")));
+		json_object_foreach(json_object_get(want, "special"), token, s)
+		{
+			CHECK(tokenizer_id(t, token) == json_integer_value(s));
+			json_t *one = json_pack("[I]", json_integer_value(s));
+			same_ids(t, token, one, true);
+			json_decref(one);
+		}
+		json_array_foreach(json_object_get(want, "strings"), i, s)
+			same_ids(t, json_string_value(json_object_get(s, "text")),
+				json_object_get(s, "ids"), false);
+		CHECK(i >= 17);
+	}
+	tokenizer_free(t);
+	json_decref(all);
+}
+
+/* logits [n, V] of a few ids. */
+static float *
+logits(const char *dir, size_t *count)
+{
+	int32_t ids[] = {3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 9, 3, 23, 8, 46, 26, 4, 33}, rows[18];
+	enum { N = 18 };
+	struct err e = {0};
+	struct kernels *k = kernels_cpu_open(1);
+	struct model *m = NULL;
+	struct decoder *d = NULL;
+	struct decoder_limits l = {N, 1, N, 0, false, 0};
+	struct model_open_options o = {.use = MODEL_INFER, .head = HEAD_LM};
+	struct k_segment seg = {0, N, 0, 0, 0, N};
+	for (int i = 0; i < N; i++)
+		rows[i] = i;
+	struct batch b = {.n_rows = N,
+		.ids = ids,
+		.positions = rows,
+		.n_segs = 1,
+		.segs = &seg,
+		.n_head = N,
+		.head_rows = rows};
+	float *out = NULL;
+	*count = 0;
+	bool ok = model_open(&m, dir, k, &o, &e) == 0 && decoder_open(&d, m, &l, &e) == 0 &&
+		  decoder_forward(d, &b, &e) == 0;
+	if (ok) {
+		*count = (size_t)N * (size_t)m->config.vocab;
+		out = x_malloc(*count * sizeof *out);
+		ok = decoder_logits(d, out, &e) == 0;
+	}
+	if (!ok)
+		printf("# %s\n", e.msg);
+	CHECK(ok);
+	decoder_close(d);
+	model_close(m);
+	k->close(k);
+	return out;
+}
+
+/* The same numbers come out: nothing that the decoder reads has been lost. */
+static void
+same_logits(const char *want_dir, const char *got_dir)
+{
+	size_t n, m;
+	float *a = logits(want_dir, &n), *b = logits(got_dir, &m);
+	CHECK(n == m && n > 0);
+	size_t wrong = 0;
+	for (size_t i = 0; i < n && n == m; i++)
+		wrong += a[i] != b[i];
+	CHECK(wrong == 0);
+	free(a);
+	free(b);
+}
+
+static void
+round_trip(const char *name)
+{
+	char golden[100];
+	struct gguf_import p;
+	snprintf(golden, sizeof golden, "tests/golden/%s", name);
+	if (!import(name, GGUF_AUTO, &p))
+		return;
+	same_tensors(golden, in_tmp(name), 0);
+	same_config(golden, in_tmp(name));
+	same_tokenizer(name);
+	same_logits(golden, in_tmp(name));
+}
+
+static void
+llama(void)
+{
+	round_trip("llama-gqa");
+}
+
+static void
+llama3_scaling(void)
+{
+	round_trip("llama3-rope");
+}
+
+static void
+mistral(void)
+{
+	round_trip("mistral");
+}
+
+static void
+qwen2(void)
+{
+	round_trip("qwen2");
+}
+
+static void
+gptneox(void)
+{
+	round_trip("neox");
+}
+
+/* Q8_0: a row's error is at most half a step, its largest value / 127 / 2, and the half that holds
+ * the step is off by 2^-11 of it at 127 steps.  A row in the wrong place would be off by all of it.
+ */
+static void
+quantised(void)
+{
+	struct gguf_import p;
+	if (!import("llama-gqa-q8", GGUF_AUTO, &p))
+		return;
+	CHECK_STR(p.architecture, "llama");
+	CHECK_STR(p.tokenizer, "llama");
+	CHECK(!p.pre_missing && p.n_tensors == 21 && p.n_parameters > 15000);
+	same_tensors("tests/golden/llama-gqa", in_tmp("llama-gqa-q8"), 0.5 / 127 + 1.0 / 2048);
+	same_tokenizer("llama-gqa-q8");
+}
+
+static void
+sentencepiece(void)
+{
+	struct gguf_import p;
+	if (!import("spm", GGUF_AUTO, &p))
+		return;
+	same_tokenizer("spm");
+	struct tokenizer *t = NULL;
+	struct err e;
+	CHECK(tokenizer_load(&t, in_tmp("spm"), &e) == 0);
+	CHECK(t && tokenizer_is_spm(t) && tokenizer_vocab(t) >= 327);
+	tokenizer_free(t);
+}
+
+static void
+dtypes(void)
+{
+	struct gguf_import p;
+	struct model_config c;
+	struct err e;
+	static const struct {
+		enum gguf_dtype to;
+		enum k_dtype is;
+		double part;
+	} to[] = {{GGUF_TO_F32, K_F32, 0}, {GGUF_TO_F16, K_F16, 1.0 / 2048},
+		{GGUF_TO_BF16, K_BF16, 1.0 / 256}};
+	for (int i = 0; i < 3; i++) {
+		if (!import("llama-gqa", to[i].to, &p))
+			continue;
+		CHECK(config_load(&c, in_tmp("llama-gqa"), &e) == 0 && c.dtype == to[i].is);
+		config_free(&c);
+		same_tensors("tests/golden/llama-gqa", in_tmp("llama-gqa"), to[i].part);
+		struct weights *w = open_weights(in_tmp("llama-gqa"));
+		const struct st_tensor *t;
+		for (int k = 0; w && (t = weights_at(w, k)) != NULL; k++) {
+			CHECK(t->bytes == (size_t)t->shape[0] *
+						  (size_t)(t->rank > 1 ? t->shape[1] : 1) *
+						  k_dtype_size(to[i].is));
+			CHECK((uintptr_t)t->data % k_dtype_size(to[i].is) == 0);
+		}
+		weights_close(w);
+	}
+	if (import("mistral", GGUF_TO_F32, &p))
+		same_tensors("tests/golden/mistral", in_tmp("mistral"), 0);
+}
+
+/* ---- files that are wrong */
+
+/* Imports the named fixture with the first occurrence of `from` replaced by `to`, n bytes both. */
+static void
+refused(const char *name, const char *from, const char *to, size_t n, int code, const char *why)
+{
+	struct buf b = BUF_INIT;
+	struct err e = {0};
+	char path[200];
+	snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", name);
+	CHECK(file_read(path, 1 << 24, &b, &e) == 0);
+	char *at = memmem(b.data, b.len, from, n);
+	CHECK(at != NULL);
+	if (at)
+		memcpy(at, to, n);
+	FILE *f = fopen(in_tmp("bad.gguf"), "w");
+	CHECK(f && fwrite(b.data, 1, b.len, f) == b.len && fclose(f) == 0);
+	buf_free(&b);
+	struct gguf_import p = {0};
+	char bad[200];
+	snprintf(bad, sizeof bad, "%s", in_tmp("bad.gguf"));
+	e = (struct err){0};
+	bool failed = gguf_import(&p, bad, in_tmp("bad"), &e) < 0;
+	CHECK(failed);
+	if (e.code != code || strstr(e.msg, why) == NULL || strncmp(e.msg, bad, strlen(bad)) != 0) {
+		printf("# %d: %s (not %d: %s)\n", e.code, e.msg, code, why);
+		CHECK(!"the error that was expected");
+	}
+	CHECK(!file_exists(in_tmp("bad")));
+	dir_remove(in_tmp("bad"), NULL);
+}
+
+#define REFUSED(name, from, to, code, why)                                 \
+	do {                                                               \
+		_Static_assert(sizeof(from) == sizeof(to), "same length"); \
+		refused(name, from, to, sizeof(from) - 1, code, why);      \
+	} while (0)
+
+static void
+unsupported(void)
+{
+	REFUSED("llama-gqa", "\5\0\0\0\0\0\0\0llama", "\5\0\0\0\0\0\0\0mamba", ERR_CONFIG,
+		"architecture mamba is not supported");
+	REFUSED("llama-gqa", "smollm", "smallm", ERR_CONFIG,
+		"tokenizer.ggml.pre: 'smallm' is not supported");
+	REFUSED("llama-gqa", "gpt2", "bert", ERR_CONFIG,
+		"tokenizer.ggml.model: 'bert' is not supported");
+	REFUSED("llama-gqa", "llama.context_length", "llama.context_height", ERR_DATA,
+		"llama.context_length: missing");
+	REFUSED("llama-gqa", "llama.vocab_size", "llama.vocal_size", ERR_CONFIG,
+		"llama.vocal_size: this key is not supported");
+	REFUSED("llama-gqa", "llama.vocab_size\4\0\0\0\x59", "llama.expert_use\4\0\0\0\x59",
+		ERR_CONFIG, "llama.expert_use: this key");
+	REFUSED("llama3-rope", "rope_freqs.weight", "rope_fleas.weight", ERR_CONFIG,
+		"tensor rope_fleas.weight: not known in architecture llama");
+	REFUSED("qwen2", "qwen2.rope.freq_base\6", "qwen2.rope.freq_base\4", ERR_DATA,
+		"qwen2.rope.freq_base: not a floating-point number");
+}
+
+static void
+inconsistent(void)
+{
+	REFUSED("llama-gqa", "blk.1.ffn_up.weight", "blk.7.ffn_up.weight", ERR_DATA,
+		"tensor blk.1.ffn_up.weight: missing");
+	REFUSED("llama-gqa", "llama.embedding_length\4\0\0\0\x20",
+		"llama.embedding_length\4\0\0\0\x40", ERR_DATA, "does not fit the metadata");
+	REFUSED("llama-gqa", "llama.attention.head_count\4\0\0\0\4",
+		"llama.attention.head_count\4\0\0\0\3", ERR_DATA, "not a multiple of 2 key heads");
+	REFUSED("llama-gqa", "llama.block_count\4\0\0\0\2", "llama.block_count\4\0\0\0\1",
+		ERR_CONFIG, "not known in architecture llama");
+	REFUSED("llama-gqa", "llama.block_count\4\0\0\0\2\0", "llama.block_count\4\0\0\0\2\x0f",
+		ERR_DATA, "3842 layers, but 21 tensors");
+	REFUSED("llama-gqa", "llama.block_count\4\0\0\0\2\0", "llama.block_count\4\0\0\0\0\0",
+		ERR_DATA, "llama.block_count: not within");
+	REFUSED("llama-gqa", "tokenizer.ggml.bos_token_id\4\0\0\0\1",
+		"tokenizer.ggml.bos_token_id\4\0\0\0\x59", ERR_DATA,
+		"tokenizer.ggml.bos_token_id: not within 0..88");
+	REFUSED("llama-gqa", "llama.rope.dimension_count\4\0\0\0\x08",
+		"llama.rope.dimension_count\4\0\0\0\x04", ERR_CONFIG, "rotating 4 of 8 elements");
+	/* rotary divisors that are none of llama3 scaling: another base */
+	REFUSED("llama3-rope", "llama.rope.freq_base\6\0\0\0\0\0\x16\x43",
+		"llama.rope.freq_base\6\0\0\0\0\0\x17\x43", ERR_CONFIG,
+		"not the frequencies of llama3 scaling");
+}
+
+static void
+bad_tokens(void)
+{
+	REFUSED("llama-gqa", "<|a|>", "<|b|>", ERR_DATA, "'<|b|>' is there twice");
+	REFUSED("llama-gqa", "<|a|>", "<|a\xff>", ERR_DATA, "token 0 is not UTF-8");
+	REFUSED("llama-gqa", "{{ 'x' }}", "{{ '\xc3' }}", ERR_DATA, "chat_template: not UTF-8");
+	REFUSED("llama-gqa", "\4\0\0\0\0\0\0\0\xc4\xa0 c", "\4\0\0\0\0\0\0\0\xc4\xa0_c", ERR_DATA,
+		"tokenizer.ggml.merges: entry");
+	REFUSED("llama-gqa", "tokenizer.ggml.merges", "tokenizer.ggml.morges", ERR_DATA,
+		"tokenizer.ggml.merges: missing");
+	REFUSED("llama-gqa", "tokenizer.ggml.tokens", "tokenizer.ggml.tikens", ERR_DATA,
+		"tokenizer.ggml.tokens: missing");
+	REFUSED("llama-gqa", "tokenizer.ggml.token_type\11\0\0\0\5\0\0\0\x59\0\0\0\0\0\0\0\3",
+		"tokenizer.ggml.token_type\11\0\0\0\5\0\0\0\x59\0\0\0\0\0\0\0\7", ERR_DATA,
+		"token_type: 7 of token 0");
+}
+
+static int
+refuse(const char *dir, void *arg, struct err *e)
+{
+	*(bool *)arg = file_exists(in_tmp("checked")) == 0 && file_exists(dir);
+	return err_set(e, ERR_CONFIG, "no");
+}
+
+/* The folder is whole or not there. */
+static void
+atomic(void)
+{
+	struct err e = {0};
+	bool saw = false;
+	struct gguf_import p = {.check = refuse, .arg = &saw};
+	CHECK(gguf_import(&p, "tests/golden/gguf/spm.gguf", in_tmp("checked"), &e) == -1);
+	CHECK(saw && e.code == ERR_CONFIG && !file_exists(in_tmp("checked")));
+	CHECK(strstr(e.msg, "spm.gguf: what was read does not make a model: no") != NULL);
+	p = (struct gguf_import){0};
+	CHECK(dir_make(in_tmp("there"), &e) == 0);
+	CHECK(gguf_import(&p, "tests/golden/gguf/spm.gguf", in_tmp("there"), &e) == -1);
+	CHECK(e.code == ERR_CANTCREAT);
+	CHECK(gguf_import(&p, "tests/golden/gguf/spm.gguf", "/proc/none", &e) == -1);
+	CHECK(e.code == ERR_CANTCREAT);
+	CHECK(gguf_import(&p, "tests/golden/gguf/none.gguf", in_tmp("new"), &e) == -1);
+	CHECK(e.code == ERR_NOINPUT && !file_exists(in_tmp("new")));
+}
+
+static void
+shortest_floats(void)
+{
+	static const struct {
+		float x;
+		const char *text;
+	} want[] = {{1e-5f, "1e-05"}, {1e-6f, "1e-06"}, {100000.0f, "100000.0"}, {8.0f, "8.0"},
+		{0.1f, "0.1"}, {1.0f / 3, "0.33333334"}, {5e6f, "5e+06"}};
+	for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
+		struct buf b = BUF_INIT;
+		gguf_put_float(&b, want[i].x);
+		CHECK_STR(b.data, want[i].text);
+		CHECK(strtof(b.data, NULL) == want[i].x);
+		buf_free(&b);
+	}
+}
+
+int
+main(void)
+{
+	strcpy(tmp, "/tmp/pro-gguf-XXXXXX");
+	if (mkdtemp(tmp) == NULL)
+		return 1;
+	RUN(llama);
+	RUN(llama3_scaling);
+	RUN(mistral);
+	RUN(qwen2);
+	RUN(gptneox);
+	RUN(quantised);
+	RUN(sentencepiece);
+	RUN(dtypes);
+	RUN(unsupported);
+	RUN(inconsistent);
+	RUN(bad_tokens);
+	RUN(atomic);
+	RUN(shortest_floats);
+	dir_remove(tmp, NULL);
+	TEST_END;
+}
