@@ -492,6 +492,27 @@ bos_by_default(void)
 	}
 }
 
+/* A part of a model that gguf-split has cut says so. */
+static void
+parts(void)
+{
+	struct buf b = BUF_INIT;
+	struct gguf g;
+	struct gguf_shape s;
+	struct err e = {0};
+	struct buf json = BUF_INIT;
+	CHECK(file_read("tests/golden/gguf/llama-gqa-q8.gguf", 1 << 24, &b, NULL) == 0);
+	/* the file type is 7; the rest makes up for the length */
+	SPLICE(&b, "\x11\0\0\0\0\0\0\0general.file_type", "\x0b\0\0\0\0\0\0\0split.count");
+	SPLICE(&b, "\5\0\0\0\0\0\0\0model", "\x0b\0\0\0\0\0\0\0model or so");
+	CHECK(gguf_parse(&g, b.data, b.len, "part", &e) == 0);
+	CHECK(gguf_config(&g, &s, "float32", &json, &e) == -1 && e.code == ERR_CONFIG);
+	CHECK(strstr(e.msg, "one of 7 parts of a model") != NULL);
+	gguf_close(&g);
+	buf_free(&json);
+	buf_free(&b);
+}
+
 /* End-of-turn and end-of-message tokens stop generation, too. */
 static void
 stop_ids(void)
@@ -664,6 +685,7 @@ main(void)
 	RUN(bad_tokens);
 	RUN(bos_by_default);
 	RUN(stop_ids);
+	RUN(parts);
 	RUN(atomic);
 	RUN(flat_memory);
 	RUN(shortest_floats);
