@@ -99,22 +99,27 @@ PATH=$T/bin:/usr/bin:/bin check_exit 69 "without the other programs" bin/pro-boo
 	--reward rm --parts 2 --out none in.jsonl
 
 # Interrupted at every program of two parts, then resumed: the same bytes.
-# stop SIGNAL PATH: runs until PATH is there, then sends the signal; its exit status in $rc
+# stop SIGNAL PATTERN: runs until a path in stopped.work fits, then sends the signal; exit status in
+# $rc.  A run that was faster than the look is done again.
 stop() {
-	local pid signal=$1 path=$2 i
-	rm -rf stopped stopped.work
-	"${base[@]}" --out stopped in.jsonl >log 2>err & # not a function: $! is to be the program
-	pid=$!
-	for ((i = 0; i < 3000; i++)); do
-		[ -e "stopped.work/$path" ] && break
-		kill -0 $pid 2>/dev/null || break
-		sleep 0.01
+	local pid i tries
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		rm -rf stopped stopped.work
+		"${base[@]}" --out stopped in.jsonl >log 2>err & # not a function: $! is to be the program
+		pid=$!
+		for ((i = 0; i < 3000; i++)); do
+			compgen -G "stopped.work/$2" >/dev/null && break
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.01
+		done
+		kill "-$1" $pid 2>/dev/null
+		wait $pid 2>/dev/null
+		rc=$?
+		[ $rc -ne 0 ] && break
 	done
-	kill "-$signal" $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	rc=$?
+	[ "$tries" -le 1 ] || echo "# tried $tries times"
 }
-for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/model.checkpoints/step-2 \
+for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/model.checkpoints/step-* \
 	part-1/augmented.jsonl.partial part-2/model.checkpoints; do
 	stop TERM $at
 	holds "SIGTERM at $at: exit 75" $rc -eq 75 -a ! -e stopped
