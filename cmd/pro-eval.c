@@ -213,7 +213,7 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 static void
 check_agreements(struct err *e)
 {
-	for (int i = 0; i < opt.agreements.n; i++) {
+	for (int i = 0; opt.agreement && i < opt.agreements.n; i++) {
 		const struct agreement *a = &opt.agreement[i];
 		if (a->pairs == 0) {
 			err_set(e, ERR_DATA, "no two responses of a record have a number in '%s'",

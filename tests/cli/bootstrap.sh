@@ -119,10 +119,10 @@ stop() {
 	done
 	[ "$tries" -le 1 ] || echo "# tried $tries times"
 }
-for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/model.checkpoints/step-* \
+for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial "part-0/model.checkpoints/step-*" \
 	part-1/augmented.jsonl.partial part-2/model.checkpoints; do
-	stop TERM $at
-	holds "SIGTERM at $at: exit 75" $rc -eq 75 -a ! -e stopped
+	stop TERM "$at"
+	holds "SIGTERM at $at: exit 75" "$rc" -eq 75 -a ! -e stopped
 	check_exit 73 "not begun again by mistake" boot --out stopped in.jsonl
 	check "resumed" boot --out stopped --resume in.jsonl
 	same_model "has the same bytes" stopped
@@ -131,13 +131,13 @@ for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/mode
 		cat whole.work/part-?/$f.jsonl >b
 		same "the same $f.jsonl" a b
 	done
-	stop KILL $at
-	holds "SIGKILL at $at" $rc -eq 137 -a ! -e stopped
+	stop KILL "$at"
+	holds "SIGKILL at $at" "$rc" -eq 137 -a ! -e stopped
 	check "resumed" boot --out stopped --resume in.jsonl
 	same_model "has the same bytes" stopped
 done
 stop INT part-1/ranked.jsonl.partial
-holds "SIGINT: exit 75" $rc -eq 75
+holds "SIGINT: exit 75" "$rc" -eq 75
 check_exit 78 "resumed with another option" boot --out stopped --resume --learning-rate 2e-3 in.jsonl
 check_err "names it" "begun with .learning-rate 1e-3., not .learning-rate 1e-3 2e-3."
 head -n 39 in.jsonl >other.jsonl
