@@ -249,9 +249,9 @@ write_optimizer(const char *path, const struct optim *o, struct err *e)
 		}
 	}
 	free(host);
-	struct err late = {0};
-	if (st_writer_finish(&w, rc == 0 ? e : &late) < 0)
-		rc = -1;
+	if (rc == 0)
+		rc = st_writer_finish(&w, e);
+	st_writer_free(&w);
 	if (rc == 0)
 		return out_commit(&out, e);
 	out_abort(&out);

@@ -250,6 +250,16 @@ pro-train --model "$tmp/base" --out "$tmp/rej" --threads 1 --max-steps 1 --max-l
 check "rejected and cut records are counted and listed" $?
 exits 65 run "$tmp/x" --max-length 40 --max-prompt-length 20 --on-overlong error
 check "--on-overlong error" $?
+{ head -n 3 "$tmp/train.jsonl" && sed -n "4s/please/please$(printf ' now%.0s' {1..60})/p" "$tmp/train.jsonl"; } >"$tmp/more.jsonl"
+pro-train --model "$tmp/base" --out "$tmp/drop" --threads 1 --max-length 60 --on-overlong drop \
+	--rejects "$tmp/rejects" "$tmp/more.jsonl" >/dev/null 2>"$tmp/err" && says "4 records: 3 to train on, 1 rejected" &&
+	[ "$(grep -c '"line":4,' "$tmp/rejects")" -eq 1 ]
+check "--on-overlong drop" $?
+cp -r "$tmp/base" "$tmp/nan"
+printf '\000\000\300\177' | dd of="$tmp/nan/model.safetensors" bs=1 conv=notrunc status=none \
+	seek=$(($(stat -c %s "$tmp/nan/model.safetensors") - 4))
+exits 70 pro-train --model "$tmp/nan" --out "$tmp/x" --quiet --threads 1 "$tmp/train.jsonl" && says "step 1" && says "record w:"
+check "a loss that is not finite is 70, naming step and record" $?
 exits 74 bash -c 'pro-train "$@" >/dev/full' - --threads 1 --model "$tmp/base" --out "$tmp/x" --quiet "$tmp/train.jsonl"
 check "a full standard output is 74" $?
 (
@@ -258,6 +268,24 @@ check "a full standard output is 74" $?
 	exits 74 run "$tmp/full" 2>/dev/null
 ) && [ ! -e "$tmp/full" ] && ! compgen -G "$tmp/full*/*" >/dev/null
 check "OUT that cannot be written is 74 and leaves nothing" $?
+# A disk that is full after the first checkpoints: they stay, and the run goes on elsewhere or later.
+name="a disk that fills up while training"
+mkdir "$tmp/disk"
+# shellcheck disable=SC2016
+fill='mount -t tmpfs -o size=$1 none "$2" && cd "$2" && shift 2 || exit 99
+	pro-train --out full --save-steps 4 --save-total-limit 9 "$@" >log; rc=$?
+	[ -e full ] && exit 98
+	find . -name "tmp*" | grep . && exit 97
+	rm -r full.checkpoints/step-4 && pro-train --out full --resume "$@" >log || exit 96
+	cp full/model.safetensors ../filled; exit $rc'
+size=$(($(stat -c %s "$tmp/whole/model.safetensors") * 11))
+unshare -rm bash -c "$fill" - $size "$tmp/disk" --model "$tmp/base" --quiet --threads 1 --learning-rate 2e-3 \
+	--gradient-accumulation-steps 2 "$tmp/train.jsonl" 2>"$tmp/err"
+rc=$?
+if [ $rc -eq 99 ] || grep -q '^unshare:' "$tmp/err"; then skip "$name" "no tmpfs here"; else
+	[ $rc -eq 74 ] && cmp "$tmp/filled" "$tmp/whole/model.safetensors"
+	check "$name is 74, and --resume goes on" $?
+fi
 [ -z "$(find "$tmp" -maxdepth 1 -name 'x*')" ]
 check "runs that failed left nothing" $?
 run "$tmp/plan" --plan >"$tmp/plan.txt" && grep -q '^total' "$tmp/plan.txt" && grep -q '^fits' "$tmp/plan.txt" && [ ! -e "$tmp/plan" ]
