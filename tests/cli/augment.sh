@@ -71,6 +71,10 @@ status "--stop changes nothing before it" "$(jq -n --slurpfile a a --slurpfile b
 	'if ([range($a[0] | length) | select($a[0][.] as $x | $b[0][.] as $y | $x != $y and ($x | startswith($y) | not))] | length) == 0
 	then 0 else 1 end')"
 
+jq -c '.prompt = ""' in.jsonl | head -n 3 >noprompt.jsonl
+aug --template plain --rejects rej noprompt.jsonl | cmp -s - /dev/null && [ "$(jq -r .reason rej | sort -u)" = "the prompt has no tokens" ]
+status "nothing to condition on is rejected" $?
+
 # --from
 aug -n 2 --source s in.jsonl | jq -c '.responses |= .[2:] | del(.subset)' >samples.jsonl
 aug -n 2 --source s in.jsonl | jq -c . >want.jsonl

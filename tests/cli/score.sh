@@ -98,6 +98,20 @@ status "--tensors: a frame a record and an end" $?
 policy --tensors --batch-records 1 in.jsonl | cmp -s - <(policy --tensors in.jsonl)
 status "--tensors: the same bytes in any batch" $?
 
+toy_records 8 | jq -c '.responses[0].reward = 1.5 | .responses[1].reward = 0.25' >train.jsonl
+policy --tensors train.jsonl >train.bin
+for i in train.jsonl train.bin; do
+	pro-train -q --threads 1 --model m --out "out.$i" --method pro --max-steps 2 "$i" >log 2>err || cat err
+done
+cmp -s out.train.jsonl/model.safetensors out.train.bin/model.safetensors
+status "--tensors trains the same model as the records" $?
+policy --template plain in.jsonl | jq -se '[.[].responses[] | select(.tokens == 0)] |
+	length > 0 and all(.mean_logprob == null and .logprob == 0)' >/dev/null
+status "a response without tokens has no mean" $?
+jq -c '.prompt = ""' in.jsonl | head -n 3 >noprompt.jsonl
+policy --template plain --rejects rej noprompt.jsonl | cmp -s - /dev/null && [ "$(jq -r .reason rej | sort -u)" = "the prompt has no tokens" ]
+status "nothing to condition on is rejected" $?
+
 exits "neither --reward nor --policy" 64 "one of --reward and --policy" pro-score in.jsonl
 exits "--tensors with --reward" 64 "tensors" pro-score --reward rm --tensors in.jsonl
 exits "a policy is no reward model" 78 "m" pro-score --reward m in.jsonl

@@ -225,6 +225,50 @@ stops_cut_the_text(void)
 	CHECK(tried > 2);
 }
 
+/* Every id of generation_config.json's list ends a response, right where it would have stood. */
+static void
+all_end_tokens_end(void)
+{
+	struct toy more;
+	struct answers plain = {0}, ended = {0};
+	struct err e = {0};
+	struct buf b = BUF_INIT;
+	generate(&plain, &settings[0], 4, 0, REQUESTS, 0, SAMPLES);
+	CHECK(toy_make(&more, HEAD_LM, 64, "0.5"));
+	buf_puts(&b, "{\"eos_token_id\":[256");
+	for (int c = '0'; c <= 'z'; c++)
+		buf_printf(&b, ",%d", c);
+	buf_puts(&b, "]}");
+	toy_write(more.dir, "generation_config.json", &b);
+	buf_free(&b);
+	model_close(more.model);
+	struct model_open_options o = {.use = MODEL_INFER, .head = HEAD_LM};
+	CHECK(model_open(&more.model, more.dir, more.k, &o, &e) == 0);
+	struct toy kept = toy;
+	toy = more;
+	generate(&ended, &settings[0], 4, 0, REQUESTS, 0, SAMPLES);
+	toy = kept;
+	int cut = 0;
+	for (int i = 0; i < REQUESTS; i++)
+		for (int k = 0; k < SAMPLES; k++) {
+			const struct gen_result *x = &plain.r[i][k], *y = &ended.r[i][k];
+			size_t n = 0;
+			while (n < x->n && !(x->text[n] >= '0' && x->text[n] <= 'z'))
+				n++;
+			const char *s = x->text;
+			if (n < x->n) {
+				CHECK(y->ended && y->n_tokens <= x->n_tokens);
+				cut++;
+			}
+			strip_space(&s, &n);
+			CHECK(y->n == n && memcmp(y->text, s, n) == 0);
+		}
+	CHECK(cut > 5);
+	toy_free(&more);
+	arena_free(&plain.arena);
+	arena_free(&ended.arena);
+}
+
 /* A prompt that leaves little room: prompt and new tokens together stay within max_length. */
 static void
 generation_stops_at_max_length(void)
@@ -300,6 +344,7 @@ main(void)
 	RUN(samples_differ_from_each_other);
 	RUN(cached_decoding_is_the_whole_forward);
 	RUN(stops_cut_the_text);
+	RUN(all_end_tokens_end);
 	RUN(generation_stops_at_max_length);
 	RUN(limits_that_do_not_fit_are_refused);
 	RUN(a_model_that_is_not_finite_is_an_error);

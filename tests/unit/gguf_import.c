@@ -433,6 +433,89 @@ bad_tokens(void)
 		"token_type: 7 of token 0");
 }
 
+/* Replaces from by to, of any length, once. */
+static void
+splice(struct buf *b, const char *from, size_t n, const char *to, size_t m)
+{
+	char *at = memmem(b->data, b->len, from, n);
+	CHECK(at != NULL);
+	if (at == NULL)
+		return;
+	struct buf out = BUF_INIT;
+	buf_put(&out, b->data, (size_t)(at - b->data));
+	buf_put(&out, to, m);
+	buf_put(&out, at + n, b->len - (size_t)(at - b->data) - n);
+	buf_free(b);
+	*b = out;
+}
+
+#define SPLICE(b, from, to) splice(b, from, sizeof(from) - 1, to, sizeof(to) - 1)
+
+/* Imports b as NAME and loads its tokenizer. */
+static struct tokenizer *
+import_bytes(const struct buf *b, const char *name)
+{
+	char from[200];
+	struct err e = {0};
+	struct gguf_import p = {0};
+	struct tokenizer *t = NULL;
+	snprintf(from, sizeof from, "%s.gguf", in_tmp(name));
+	FILE *f = fopen(from, "w");
+	CHECK(f && fwrite(b->data, 1, b->len, f) == b->len && fclose(f) == 0);
+	dir_remove(in_tmp(name), NULL);
+	if (gguf_import(&p, from, in_tmp(name), &e) < 0 || tokenizer_load(&t, in_tmp(name), &e) < 0)
+		printf("# %s\n", e.msg);
+	CHECK(t != NULL);
+	return t;
+}
+
+/* Without tokenizer.ggml.add_bos_token: what llama.cpp does for that kind of tokenizer. */
+static void
+bos_by_default(void)
+{
+	static const struct {
+		const char *name;
+		bool adds;
+	} want[] = {{"llama-gqa", false}, {"llama3-rope", true}, {"mistral", true},
+		{"qwen2", false}, {"neox", false}, {"spm", true}};
+	for (int i = 0; i < 6; i++) {
+		struct buf b = BUF_INIT;
+		char path[200];
+		snprintf(path, sizeof path, "tests/golden/gguf/%s.gguf", want[i].name);
+		CHECK(file_read(path, 1 << 24, &b, NULL) == 0);
+		SPLICE(&b, "tokenizer.ggml.add_bos_token", "tokenizer.ggml.add_bus_token");
+		struct tokenizer *t = import_bytes(&b, "default");
+		CHECK(t && tokenizer_adds_bos(t) == want[i].adds);
+		tokenizer_free(t);
+		buf_free(&b);
+	}
+}
+
+/* End-of-turn and end-of-message tokens stop generation, too. */
+static void
+stop_ids(void)
+{
+	struct buf b = BUF_INIT;
+	struct model_config c;
+	struct err e;
+	CHECK(file_read("tests/golden/gguf/llama-gqa.gguf", 1 << 24, &b, NULL) == 0);
+	SPLICE(&b, "\x1f\0\0\0\0\0\0\0tokenizer.ggml.unknown_token_id",
+		"\x1b\0\0\0\0\0\0\0tokenizer.ggml.eot_token_id");
+	SPLICE(&b, "\x1f\0\0\0\0\0\0\0tokenizer.ggml.padding_token_id",
+		"\x1b\0\0\0\0\0\0\0tokenizer.ggml.eom_token_id");
+	/* as many bytes as before, so that the data stays aligned */
+	SPLICE(&b, "\5\0\0\0\0\0\0\0model", "\x0d\0\0\0\0\0\0\0model or more");
+	struct tokenizer *t = import_bytes(&b, "stop");
+	/* eos 2, eot 0 (as unknown was), eom 2 again (as padding was) */
+	CHECK(t && config_load(&c, in_tmp("stop"), &e) == 0);
+	CHECK(t && c.eos_list.n == 2 && c.eos_list.v[0] == 2 && c.eos_list.v[1] == 0);
+	if (t)
+		config_free(&c);
+	same_tensors("tests/golden/llama-gqa", in_tmp("stop"), 0);
+	tokenizer_free(t);
+	buf_free(&b);
+}
+
 static int
 refuse(const char *dir, void *arg, struct err *e)
 {
@@ -494,6 +577,8 @@ main(void)
 	RUN(unsupported);
 	RUN(inconsistent);
 	RUN(bad_tokens);
+	RUN(bos_by_default);
+	RUN(stop_ids);
 	RUN(atomic);
 	RUN(shortest_floats);
 	dir_remove(tmp, NULL);

@@ -136,7 +136,10 @@ def main(source, out):
         expect["largest_gap_f32_q4_1"] = gap
         expect["prompts"] = prompts
         expect["strings"] = [{"text": s, "ids": tokens(exact, s, False)} for s in STRINGS]
-    Path(out).write_text(json.dumps(expect, ensure_ascii=True, indent=1) + "\n")
+    rows = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in expect.items() if k not in ("prompts", "strings")]
+    for key in ("prompts", "strings"):
+        rows.append(f"{json.dumps(key)}: [\n" + ",\n".join(json.dumps(x) for x in expect[key]) + "\n]")
+    Path(out).write_text("{\n" + ",\n".join(rows) + "\n}\n")
     print("largest difference of a next token's log-probability between the two runs:", gap)
 
 
