@@ -33,7 +33,7 @@ endif
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 $(BUILD)/lib/base/cli.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"' \
 	-DPRO_BUILD='"commit $(or $(COMMIT),unknown), $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null), \
-$(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),)cpu backend"'
+$(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),) cpu backend"'
 
 $(BUILD)/lib/eval/bleu.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"'
 LIB_SRC := $(wildcard lib/*/*.c) $(wildcard kernels/cpu/*.c)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/base/cli.h"
+#include "lib/base/file.h"
 #include "lib/base/progress.h"
 #include "lib/gen/augment.h"
 #include "lib/gen/score_stream.h"
@@ -66,6 +67,21 @@ tick(void *filter)
 	progress_set(&progress, ((struct filter *)filter)->n_out);
 }
 
+static bool
+same_file(const char *a, const char *b)
+{
+	return a && b && (strcmp(a, b) == 0 || file_same(a, b));
+}
+
+static bool
+is_input(const char *path)
+{
+	for (int i = 0; i < cli.n_files; i++)
+		if (same_file(path, cli.files[i]))
+			return true;
+	return cli.n_files == 0 && file_same(path, "/dev/stdin");
+}
+
 static void
 check_usage(void)
 {
@@ -78,6 +94,12 @@ check_usage(void)
 		err_set(&e, ERR_USAGE, "--from - leaves no standard input for the records");
 	else if (opt.top_p == 0)
 		err_set(&e, ERR_USAGE, "--top-p must be above 0");
+	else if (same_file(opt.resume, cli.rejects) || same_file(opt.from, cli.rejects))
+		err_set(&e, ERR_USAGE, "--rejects %s: is the file of %s too", cli.rejects,
+			opt.from ? "--from" : "--resume");
+	else if (opt.resume && is_input(opt.resume))
+		err_set(&e, ERR_USAGE, "--resume %s: is an input too; give the output's name",
+			opt.resume);
 	else
 		return;
 	cli_die(&cli, &e);

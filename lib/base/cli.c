@@ -266,8 +266,11 @@ set_number(const struct cli *c, const struct cli_option *o, const char *v)
 		if (ok)
 			*(uint64_t *)o->value = u;
 	}
+	if (!ok && o->kind == CLI_UINT)
+		usage(c, "--%s: '%s' is not a whole number from 0 to 2^64 - 1", o->name, v);
 	if (!ok)
-		usage(c, "--%s: '%s' is not a number", o->name, v);
+		usage(c, "--%s: '%s' is not a %snumber", o->name, v,
+			o->kind == CLI_INT ? "whole " : "");
 	if (limited && (d < o->min || d > o->max))
 		usage(c, "--%s: %s is not within %g..%g", o->name, v, o->min, o->max);
 }
@@ -280,6 +283,8 @@ set_option(const struct cli *c, const struct cli_option *o, const char *value)
 		*(bool *)o->value = true;
 		break;
 	case CLI_TEXT:
+		if (*value == '\0' && strcmp(o->metavar, "LABEL") != 0)
+			usage(c, "--%s: the value is empty", o->name);
 		*(const char **)o->value = value;
 		break;
 	case CLI_LIST: {
@@ -357,6 +362,8 @@ cli_parse(struct cli *c, int argc, char **argv)
 	c->files = (const char **)argv + (argc > 0);
 	bool ended = false;
 	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == '\0')
+			usage(c, "an operand is empty"); /* an unset "$variable" */
 		if (ended || argv[i][0] != '-' || argv[i][1] == '\0')
 			c->files[c->n_files++] = argv[i];
 		else if (strcmp(argv[i], "--") == 0)

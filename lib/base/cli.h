@@ -15,14 +15,15 @@
  * test holds the man page to, and the configuration stored beside a trained model all come from
  * it.  Long options take '-' and '_' alike ("--max_length" is "--max-length"), "--name value" and
  * "--name=value"; one-letter options take "-n 3" and "-n3"; "--" ends the options.  There are no
- * abbreviations.  Numbers are strict: the whole word, in range, finite.
+ * abbreviations.  Numbers are strict: the whole word, in range, finite.  Operands and texts are not
+ * empty, but for a LABEL.
  */
 enum cli_kind {
 	CLI_FLAG,   /* bool *: set true; "--no-NAME" is a name like any other */
 	CLI_INT,    /* int64_t *, within [min, max]; max > min is required to have a limit */
 	CLI_UINT,   /* uint64_t *: a seed */
 	CLI_REAL,   /* double *, within [min, max] */
-	CLI_TEXT,   /* const char ** */
+	CLI_TEXT,   /* const char **; metavar "LABEL": may be empty */
 	CLI_CHOICE, /* int *: index into choices */
 	CLI_LIST,   /* struct cli_list *: repeatable */
 };

@@ -74,6 +74,20 @@ file_exists(const char *path)
 	return access(path, F_OK) == 0;
 }
 
+bool
+file_is(const char *path, const struct stat *st)
+{
+	struct stat x;
+	return stat(path, &x) == 0 && x.st_dev == st->st_dev && x.st_ino == st->st_ino;
+}
+
+bool
+file_same(const char *a, const char *b)
+{
+	struct stat st;
+	return stat(b, &st) == 0 && file_is(a, &st);
+}
+
 const char *
 path_join(struct buf *out, const char *dir, const char *name)
 {

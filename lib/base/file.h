@@ -1,9 +1,11 @@
 #ifndef PRO_BASE_FILE_H
 #define PRO_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -23,6 +25,10 @@ void map_close(struct map *m);
 int file_read(const char *path, size_t max, struct buf *out, struct err *e);
 /* 1 when path names something that exists. */
 int file_exists(const char *path);
+/* True when path names the very file that was stat'ed, whatever its spelling. */
+bool file_is(const char *path, const struct stat *st);
+/* True when both name one file that exists. */
+bool file_same(const char *a, const char *b);
 /* "dir/name" into out, which is reset first; returns out->data. */
 const char *path_join(struct buf *out, const char *dir, const char *name);
 /* Directory with its parents; no error when it exists. */

@@ -121,6 +121,24 @@ arena_free(struct arena *a)
 	X_FREE(a->head);
 }
 
+struct arena_mark
+arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){a->head, a->head ? a->head->used : 0};
+}
+
+void
+arena_back(struct arena *a, struct arena_mark m)
+{
+	while (a->head != m.head) {
+		struct arena_chunk *next = a->head->next;
+		free(a->head);
+		a->head = next;
+	}
+	if (a->head)
+		a->head->used = m.used;
+}
+
 void
 buf_reserve(struct buf *b, size_t extra)
 {

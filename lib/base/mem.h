@@ -33,6 +33,13 @@ char *arena_strndup(struct arena *a, const char *s, size_t n);
 /* Forgets all allocations, keeps the largest chunk for the next record. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
+/* arena_back forgets what was allocated since arena_mark. */
+struct arena_mark {
+	struct arena_chunk *head;
+	size_t used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_back(struct arena *a, struct arena_mark m);
 
 /* A byte string that grows.  data is NUL-terminated behind len whenever it is not NULL. */
 struct buf {

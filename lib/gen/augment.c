@@ -163,7 +163,8 @@ submit(struct augment *a, struct item *x, struct arena *arena, struct err *e)
 	return 1;
 }
 
-/* Reads until the generator has enough: 1, 0 at the end of the input. */
+/* Reads until the generator has enough, or would wait for the input with work to do: 1, 0 at the
+ * end of the input. */
 static int
 feed(struct augment *a, struct queue *q, struct arena *arena, struct err *e)
 {
@@ -174,6 +175,8 @@ feed(struct augment *a, struct queue *q, struct arena *arena, struct err *e)
 			rc = err_set(e, ERR_TEMPFAIL, "interrupted");
 			break;
 		}
+		if (q->first && !input_ready(a->filter->in))
+			break;
 		if ((rc = filter_next(a->filter, &spare, e)) <= 0)
 			break;
 		arena_reset(arena);

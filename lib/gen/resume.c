@@ -38,12 +38,38 @@ prepare(struct resume *r, int fd, struct err *e)
 	if (pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b)
 		return err_set(
 			e, ERR_CONFIG, "%s: is compressed, nothing can be appended", r->path);
-	int64_t keep = whole_lines(fd, st.st_size);
-	if (keep < 0)
+	r->whole = whole_lines(fd, st.st_size);
+	if (r->whole < 0)
 		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
-	r->n_torn = st.st_size - keep;
-	if (r->n_torn > 0 && ftruncate(fd, keep) < 0)
+	r->n_torn = st.st_size - r->whole;
+	r->torn = r->n_torn > 0;
+	return 0;
+}
+
+/*
+ * Cuts off the torn line, in whose place r->line comes: only now that what is above it has been
+ * matched, and only if the two begin alike.  It may be some other file that was named by mistake.
+ */
+static int
+drop_torn(struct resume *r, struct err *e)
+{
+	char there[4096];
+	const char *own = memmem(r->line.data, r->line.len, "\"responses\":[", 13);
+	size_t n = own ? (size_t)(own - r->line.data) : r->line.len;
+	if (n > (size_t)r->n_torn)
+		n = (size_t)r->n_torn;
+	if (n > sizeof there)
+		n = sizeof there;
+	if (pread(fileno(r->f), there, n, r->whole) != (ssize_t)n)
+		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno ? errno : EIO));
+	if (memcmp(there, r->line.data, n) != 0)
+		return err_set(e, ERR_CONFIG,
+			"%s: its last line has no newline and does not begin as the record that "
+			"comes next; this is not a run to go on with",
+			r->path);
+	if (ftruncate(fileno(r->f), r->whole) < 0)
 		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
+	r->torn = false;
 	return 0;
 }
 
@@ -96,13 +122,14 @@ next(struct resume *r, struct err *e)
 	size_t n;
 	if (r->in == NULL)
 		return 0;
-	int rc = input_line(r->in, &line, &n, e);
+	int rc = r->n_read < r->whole ? input_line(r->in, &line, &n, e) : 0;
 	if (rc == 0) {
 		input_close(r->in);
 		r->in = NULL;
 	}
 	if (rc <= 0)
 		return rc;
+	r->n_read += (int64_t)n + 1;
 	if (record_parse(&r->record, line, n, e) < 0)
 		return err_prefix(e, "%s:%lld", r->path, (long long)input_lineno(r->in));
 	return 1;
@@ -156,6 +183,8 @@ resume_write(struct resume *r, const struct record *x, struct err *e)
 {
 	buf_reset(&r->line);
 	record_write(x, &r->line);
+	if (r->torn && drop_torn(r, e) < 0)
+		return -1;
 	errno = 0;
 	if (fwrite(r->line.data, 1, r->line.len, r->f) != r->line.len || fflush(r->f) == EOF)
 		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno ? errno : EIO));

@@ -1,6 +1,7 @@
 #ifndef PRO_GEN_RESUME_H
 #define PRO_GEN_RESUME_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "lib/gen/idmap.h"
@@ -18,13 +19,14 @@ struct resume {
 	const char *files[1]; /* of in */
 	struct record record;
 	struct idmap ids;
-	int64_t n_done; /* records that were there */
-	int64_t n_torn; /* bytes of a torn last line, cut off */
+	int64_t n_done;        /* records that were there */
+	int64_t n_torn;        /* bytes of a torn last line, which the next record replaces */
+	bool torn;             /* it is still there */
+	int64_t whole, n_read; /* bytes of whole lines, of those that were read */
 	struct buf line;
 };
 
-/* Opens or creates path, locks it against a second run (ERR_TEMPFAIL) and drops a torn last line.
- */
+/* Opens or creates path and locks it against a second run (ERR_TEMPFAIL). */
 int resume_open(struct resume *r, const char *path, struct err *e);
 void resume_close(struct resume *r);
 
@@ -38,7 +40,8 @@ int resume_match(struct resume *r, const struct record *x, int n, const char *so
 	const json_t *generated, struct err *e);
 /* At the end of the input: ERR_CONFIG when the file has more. */
 int resume_end(struct resume *r, struct err *e);
-/* Appends a record and flushes. */
+/* Appends a record and flushes.  The first one takes the place of a torn last line, if that is the
+ * record's beginning (else ERR_CONFIG). */
 int resume_write(struct resume *r, const struct record *x, struct err *e);
 
 #endif

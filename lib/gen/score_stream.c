@@ -73,13 +73,16 @@ static int
 prepare(struct score_stream *s, struct window *w, struct scored *x, struct err *e)
 {
 	struct arena *a = &w->arena;
+	struct arena_mark mark = arena_mark(a);
 	int rc = scorer_encode(s->scorer, &x->record, a, &x->encoded, e);
 	if (rc < 0)
 		return filter_where(s->filter, e);
 	const char *why =
 		rc == 0 ? "too long (--on-overlong drop)" : scorer_refuses(s->scorer, &x->encoded);
-	if (why)
+	if (why) {
+		arena_back(a, mark); /* the window may not be full for long */
 		return filter_reject(s->filter, &x->record, why, e);
+	}
 	if (note_cuts(s, x, e) < 0)
 		return -1;
 	size_t n = (size_t)x->encoded.n_responses;

@@ -2,12 +2,41 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/file.h"
+
+/* A file that is read and written at once would be lost, or never end. */
+static int
+check_inputs(const char *const *files, int n_files, FILE *out, const char *rejects, struct err *e)
+{
+	struct stat in, st;
+	bool regular = out && fstat(fileno(out), &st) == 0 && S_ISREG(st.st_mode);
+	for (int i = 0; i == 0 || i < n_files; i++) {
+		bool piped = n_files == 0 || strcmp(files[i], "-") == 0;
+		const char *name = piped ? "stdin" : files[i];
+		if ((piped ? fstat(STDIN_FILENO, &in) : stat(name, &in)) < 0 ||
+			!S_ISREG(in.st_mode))
+			continue;
+		if (regular && st.st_dev == in.st_dev && st.st_ino == in.st_ino)
+			return err_set(e, ERR_USAGE, "%s: is both input and output", name);
+		if (rejects && file_is(rejects, &in))
+			return err_set(
+				e, ERR_USAGE, "%s: is both input and --rejects %s", name, rejects);
+	}
+	if (regular && rejects && file_is(rejects, &st))
+		return err_set(e, ERR_USAGE, "--rejects %s: is the output too", rejects);
+	return 0;
+}
 
 int
 filter_open(struct filter *f, const char *const *files, int n_files, FILE *out,
 	const char *rejects_path, struct err *e)
 {
 	*f = (struct filter){.out = out, .rejects_path = rejects_path};
+	if (check_inputs(files, n_files, out, rejects_path, e) < 0)
+		return -1;
 	if (rejects_path) {
 		f->rejects = fopen(rejects_path, "we");
 		if (f->rejects == NULL)

@@ -20,8 +20,10 @@ struct filter {
 	int64_t n_in, n_out, n_rejected, n_cut;
 };
 
-/* rejects_path NULL: none.  The file is created at once (ERR_CANTCREAT).  files and rejects_path
- * must outlive the filter. */
+/*
+ * rejects_path NULL: none.  The file is created at once (ERR_CANTCREAT), unless it, or out, is one
+ * of the inputs (ERR_USAGE).  files and rejects_path must outlive the filter.
+ */
 int filter_open(struct filter *f, const char *const *files, int n_files, FILE *out,
 	const char *rejects_path, struct err *e);
 /* 1 and a record, 0 at the end, -1 with "file:line: what" (ERR_DATA, ERR_IO ...).  Empty lines are

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct input {
 	int fd;                /* -1: none open */
 	bool eof;              /* of the open file, decompressed */
 
+	struct err late; /* what input_ready met: the next fill fails by it */
 	struct buf data; /* bytes [pos, data.len) are ready */
 	size_t pos;
 
@@ -174,6 +176,11 @@ unpack(struct input *in, struct err *e)
 static int
 fill(struct input *in, struct err *e)
 {
+	if (in->late.code) {
+		*e = in->late;
+		in->late.code = 0;
+		return -1;
+	}
 	if (in->pos > 0) {
 		memmove(in->data.data, in->data.data + in->pos, in->data.len - in->pos);
 		in->data.len -= in->pos;
@@ -239,6 +246,32 @@ input_line(struct input *in, const char **line, size_t *n, struct err *e)
 		if (fill(in, e) < 0)
 			return -1;
 	}
+}
+
+/* read(2) on the open file would return at once. */
+static bool
+readable(const struct input *in)
+{
+	struct pollfd p = {.fd = in->fd, .events = POLLIN};
+	return in->z.avail_in > 0 || in->raw_eof || poll(&p, 1, 0) != 0;
+}
+
+int
+input_ready(struct input *in)
+{
+	size_t seen = 0;
+	while (in->fd >= 0 && !in->eof && in->late.code == 0) {
+		size_t have = in->data.len - in->pos;
+		if (have > MAX_LINE ||
+			(have > seen && memchr(in->data.data + in->pos + seen, '\n', have - seen)))
+			return 1;
+		if (!readable(in))
+			return 0;
+		seen = have;
+		if (fill(in, &in->late) < 0)
+			break;
+	}
+	return 1;
 }
 
 int64_t

@@ -27,6 +27,11 @@ int input_bytes(struct input *in, void *p, size_t n, struct err *e);
 /* Looks at up to n bytes without taking them; fewer only at the end.  -1 on error, else the count.
  */
 int64_t input_peek(struct input *in, const char **p, size_t n, struct err *e);
+/*
+ * Takes what can be read without waiting: 1 when input_line would return at once (a line, the end
+ * or a mistake), 0 when it would wait for an upstream program.  *line of before is gone.
+ */
+int input_ready(struct input *in);
 /* Where we are, for messages: the file's name ("stdin" for standard input) and the line last read.
  */
 const char *input_file(const struct input *in);

@@ -225,7 +225,7 @@ tokenizer_parse_gpt2(struct tokenizer *t, const char *vocab, size_t vocab_n, con
 {
 	json_t *root = text_json(vocab, vocab_n, e);
 	if (root == NULL)
-		return -1;
+		return err_prefix(e, "vocab.json");
 	int rc = load_vocab(&t->bpe, root, e);
 	json_decref(root);
 	if (rc < 0)

@@ -100,6 +100,13 @@ exits "--from with another prompt" 65 "in.jsonl:3: id 'r3' has another prompt in
 sed 's/"r/"q/' samples.jsonl >none.jsonl
 exits "--from where no id fits" 65 "no id of the input is in none.jsonl" pro-augment --from none.jsonl in.jsonl
 
+# A record is written when it is done, not when the next one comes.
+# shellcheck disable=SC2094 # one waits for the other's output
+{ head -n 1 in.jsonl; while [ ! -s slow.out ] && [ $((i = ${i:-0} + 1)) -lt 300 ]; do sleep 0.1; done
+	[ -s slow.out ] && touch slow.seen; tail -n +2 in.jsonl; } | aug -n 3 >slow.out
+cmp -s slow.out all.jsonl && [ -e slow.seen ]
+status "a slow upstream does not hold back what is done" $?
+
 # --resume
 res() { aug -n 3 --resume "$1" in.jsonl; }
 res new.jsonl >res.out && cmp -s new.jsonl all.jsonl && [ ! -s res.out ]

@@ -41,7 +41,7 @@ flat() {
 	wait $pid
 	rc=$?
 	n=$(wc -l <out)
-	if [ $rc -eq 0 ] && [ "$n" -eq 100000 ] && [ -n "$small" ] && [ -n "$large" ] &&
+	if [ $rc -eq 0 ] && [ "$n" -eq "${written:-100000}" ] && [ -n "$small" ] && [ -n "$large" ] &&
 		[ $((large - small)) -le 2048 ]; then
 		echo "ok - $name: 100 000 records in flat memory"
 		echo "# $small KiB after 10 000 records, $large KiB after 100 000"
@@ -58,4 +58,11 @@ flat "pro-rerank --reward" pro-rerank --threads 1 --reward reward --template pla
 flat "pro-score --reward" pro-score --threads 1 --reward reward --template plain
 flat "pro-score --policy" pro-score --threads 1 --policy policy --template plain
 flat pro-augment pro-augment --threads 1 --model policy --template plain --max-tokens 1
+# Records that are dropped leave nothing behind, even while the first one waits for company.
+records() {
+	awk -v a="$1" -v b="$2" 'BEGIN { for (i = a; i <= b; i++)
+		printf "{\"prompt\":\"abc\",\"responses\":[{\"text\":\"%s\"}]}\n", i == 1 ? "a" : "this is too long" }'
+}
+written=1 flat "pro-score, all but one dropped" pro-score --threads 1 --policy policy --template plain \
+	--on-overlong drop --max-length 8
 exit $bad

@@ -46,6 +46,23 @@ buffers(void)
 		memset(big, 1, 1000000);
 		arena_reset(&a);
 	}
+	char *kept = arena_strndup(&a, "kept", 4);
+	struct arena_mark mark = arena_mark(&a);
+	struct arena_chunk *head = a.head;
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 5; i++)
+			memset(arena_alloc(&a, 500000), 2, 500000);
+		arena_back(&a, mark);
+		CHECK(a.head == head);
+	}
+	CHECK_STR(kept, "kept");
+	CHECK(arena_alloc(&a, 1) == kept + 16);
+	arena_reset(&a);
+	arena_free(&a);
+	mark = arena_mark(&a);
+	arena_alloc(&a, 100);
+	arena_back(&a, mark);
+	CHECK(a.head == NULL);
 	arena_free(&a);
 
 	struct ids s = {0};
