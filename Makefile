@@ -99,8 +99,8 @@ quickstart: deps
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" examples/01-small-world.sh
 
 LINT := $(wildcard tests/lint/*.sh)
-CLI := $(wildcard tests/cli/[a-z]*.sh)
-TESTS := $(LINT) $(UNIT) $(filter-out tests/cli/lib.sh,$(CLI)) tests/fuzz/replay.sh
+CLI := $(filter-out tests/cli/lib.sh tests/cli/toy.sh,$(wildcard tests/cli/[a-z]*.sh))
+TESTS := $(LINT) $(UNIT) $(CLI) tests/fuzz/replay.sh
 check: deps-check
 	@$(MAKE) --no-print-directory -j$$(nproc) all world unit
 	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined unit
@@ -111,7 +111,7 @@ run-tests:
 check-unit: $(UNIT) $(CMDS)
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(UNIT)
 check-cli: $(CMDS) $(WORLD)
-	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(filter-out tests/cli/lib.sh,$(CLI))
+	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(CLI)
 lint: deps-check compile_commands.json
 	@tests/run $(LINT)
 check-gpu:

@@ -122,26 +122,11 @@ read_params(void)
 static void
 warn_missing(const struct evaluation *v)
 {
-	const struct eval_params *p = &v->params;
-	long long n = (long long)v->n_records;
-	for (int i = 0; i < p->n_hypotheses; i++)
-		if (v->cells[0][i].missing > 0)
-			cli_warn(&cli, "%s: no response in %lld of %lld records", p->hypotheses[i],
-				(long long)v->cells[0][i].missing, n);
-	if (v->no_reference > 0)
-		cli_warn(&cli, "%s: no reference in %lld of %lld records, which have no BLEU",
-			p->reference, (long long)v->no_reference, n);
-	if (v->extra_references > 0)
-		cli_warn(&cli, "%s: %lld further references in a record, the first one counts",
-			p->reference, (long long)v->extra_references);
-	if (v->no_reward > 0)
-		cli_warn(&cli, "%lld responses without a number in '%s' have no reward",
-			(long long)v->no_reward, p->reward_field);
-	for (int f = 0; f < p->n_fields; f++)
-		if (v->no_field[f] > 0)
-			cli_warn(&cli,
-				"%lld responses without a number in '%s' are not in its mean",
-				(long long)v->no_field[f], p->fields[f]);
+	struct strings notes = {0};
+	evaluation_notes(v, &notes);
+	for (int i = 0; i < notes.n; i++)
+		cli_warn(&cli, "%s", notes.v[i]);
+	strings_free(&notes);
 }
 
 /* One record into the evaluation: 1, 0 when it has no response of the systems, or -1. */
@@ -228,7 +213,7 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 static void
 check_agreements(struct err *e)
 {
-	for (int i = 0; i < opt.agreements.n; i++) {
+	for (int i = 0; opt.agreement && i < opt.agreements.n; i++) {
 		const struct agreement *a = &opt.agreement[i];
 		if (a->pairs == 0) {
 			err_set(e, ERR_DATA, "no two responses of a record have a number in '%s'",

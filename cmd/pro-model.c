@@ -120,7 +120,7 @@ cmd_info(int argc, char **argv)
 	struct err e = {0};
 	json_t *o;
 	struct kernels *k = open_kernels(&c);
-	if (describe_folder(&o, c.files[0], k, &e) < 0)
+	if (describe_folder(&o, c.files[0], true, k, &e) < 0)
 		cli_die(&c, &e);
 	struct buf b = BUF_INIT;
 	if (json)
@@ -272,7 +272,7 @@ static int
 check_import(const char *dir, void *k, struct err *e)
 {
 	json_t *o;
-	int rc = describe_folder(&o, dir, k, e);
+	int rc = describe_folder(&o, dir, false, k, e);
 	if (rc == 0)
 		json_decref(o);
 	return rc;

@@ -150,8 +150,9 @@ bootstrap_command(
 		strings_add(argv, "--method");
 		strings_add(argv, "pro");
 	}
+	unsigned long long seed = o->seed + (unsigned)part;
 	strings_add(argv, "--seed");
-	strings_add(argv, "%llu", (unsigned long long)(o->seed + (uint64_t)part));
+	strings_add(argv, "%llu", seed);
 	for (int i = 0; i < o->extra[p].n; i++)
 		strings_add(argv, "%s", o->extra[p].v[i]);
 }

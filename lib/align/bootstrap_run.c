@@ -85,7 +85,7 @@ remove_run(const struct bootstrap *o, struct err *e)
 	int rc = d ? 0 : err_set(e, ERR_IO, "%s: %s", work.data, strerror(errno));
 	if (rc == 0) /* first, so that half a run is none */
 		rc = dir_remove(bootstrap_path(o, -1, "options", &path), e);
-	for (struct dirent *de; rc == 0 && (de = readdir(d));)
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
 		if (is_ours(de->d_name))
 			rc = dir_remove(path_join(&path, work.data, de->d_name), e);
 	if (d)

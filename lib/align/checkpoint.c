@@ -142,6 +142,7 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 	int64_t *steps;
 	int n = list_folders(c->dir, "step-", &steps), rc = 0;
 	bool out = file_exists(c->out), finished = file_exists(path_join(&path, c->dir, FINISHED));
+	bool ours = file_exists(path_join(&path, c->out, "pro.json"));
 	free(steps);
 	buf_free(&path);
 	if (resume && (finished || (n == 0 && out)))
@@ -152,6 +153,8 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 		rc = err_set(e, ERR_CANTCREAT,
 			"%s: an unfinished run: --resume goes on with it, --overwrite discards it",
 			c->dir);
+	else if (out && !ours) /* whatever it is, it would be removed */
+		rc = err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-train", c->out);
 	else if (!resume && !overwrite && out)
 		rc = err_set(e, ERR_CANTCREAT, "%s: exists; --overwrite replaces it", c->out);
 	return rc;

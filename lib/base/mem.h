@@ -9,9 +9,9 @@
  * they abort() with a message: no caller could do better.  Blocks that grow with a model or a
  * batch go through kernels->alloc, which is checked.
  */
-void *x_malloc(size_t n);
-void *x_calloc(size_t n, size_t size);
-void *x_realloc(void *p, size_t n);
+void *x_malloc(size_t n) __attribute__((returns_nonnull));
+void *x_calloc(size_t n, size_t size) __attribute__((returns_nonnull));
+void *x_realloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *x_strdup(const char *s);
 char *x_strndup(const char *s, size_t n);
 

@@ -260,3 +260,28 @@ evaluation_check(const struct evaluation *v, struct err *e)
 				e, ERR_DATA, "no response has a number in '%s'", p->fields[f]);
 	return 0;
 }
+
+void
+evaluation_notes(const struct evaluation *v, struct strings *out)
+{
+	const struct eval_params *p = &v->params;
+	long long n = (long long)v->n_records;
+	for (int i = 0; i < p->n_hypotheses; i++)
+		if (v->cells[0][i].missing > 0)
+			strings_add(out, "%s: no response in %lld of %lld records",
+				p->hypotheses[i], (long long)v->cells[0][i].missing, n);
+	if (v->no_reference > 0)
+		strings_add(out, "%s: no reference in %lld of %lld records, which have no BLEU",
+			p->reference, (long long)v->no_reference, n);
+	if (v->extra_references > 0)
+		strings_add(out, "%s: %lld further references in a record, the first one counts",
+			p->reference, (long long)v->extra_references);
+	if (v->no_reward > 0)
+		strings_add(out, "%lld responses without a number in '%s' have no reward",
+			(long long)v->no_reward, p->reward_field);
+	for (int f = 0; f < p->n_fields; f++)
+		if (v->no_field[f] > 0)
+			strings_add(out,
+				"%lld responses without a number in '%s' are not in its mean",
+				(long long)v->no_field[f], p->fields[f]);
+}

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "lib/base/process.h"
 #include "lib/eval/bleu.h"
 #include "lib/eval/stats.h"
 #include "lib/stream/record.h"
@@ -68,5 +69,7 @@ int evaluation_add(
 	struct evaluation *v, const struct record *r, const double *scores, struct err *e);
 /* ERR_DATA when there was no record, or a system, the reference or a number never appeared. */
 int evaluation_check(const struct evaluation *v, struct err *e);
+/* What no figure shows: a line for each kind of response or number that is missing somewhere. */
+void evaluation_notes(const struct evaluation *v, struct strings *out);
 
 #endif

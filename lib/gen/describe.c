@@ -63,7 +63,7 @@ info_free(struct info *in)
 }
 
 static json_t *
-info_json(struct info *in)
+info_json(struct info *in, bool hash)
 {
 	const struct model_config *c = &in->config;
 	static const char *const dtypes[] = {
@@ -90,17 +90,18 @@ info_json(struct info *in)
 		json_object_update_missing(o, shape);
 		json_decref(shape);
 	}
-	json_object_set_new(o, "hash", json_string(model_hash(in->model)));
+	if (hash)
+		json_object_set_new(o, "hash", json_string(model_hash(in->model)));
 	return o;
 }
 
 int
-describe_folder(json_t **o, const char *dir, struct kernels *k, struct err *e)
+describe_folder(json_t **o, const char *dir, bool hash, struct kernels *k, struct err *e)
 {
 	struct info in = {0};
 	int rc = info_read(&in, dir, k, e);
 	if (rc == 0)
-		*o = info_json(&in);
+		*o = info_json(&in, hash);
 	info_free(&in);
 	return rc;
 }

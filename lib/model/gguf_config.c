@@ -362,6 +362,13 @@ gguf_config(const struct gguf *g, struct gguf_shape *s, const char *torch_dtype,
 	int r = gguf_string(g, "general.architecture", &a, e);
 	if (r <= 0)
 		return r < 0 ? -1 : err_set(e, ERR_DATA, "general.architecture: missing");
+	int64_t parts = 1; /* llama.cpp's gguf-split writes it */
+	if (gguf_int(g, "split.count", 0, INT64_MAX, &parts, e) < 0)
+		return -1;
+	if (parts > 1)
+		return err_set(e, ERR_CONFIG,
+			"one of %lld parts of a model; join them with llama-gguf-split --merge",
+			(long long)parts);
 	*s = (struct gguf_shape){0};
 	for (int i = 0; i < 3; i++)
 		if (a.n == strlen(supported[i]) && memcmp(a.s, supported[i], a.n) == 0)

@@ -99,25 +99,30 @@ PATH=$T/bin:/usr/bin:/bin check_exit 69 "without the other programs" bin/pro-boo
 	--reward rm --parts 2 --out none in.jsonl
 
 # Interrupted at every program of two parts, then resumed: the same bytes.
-# stop SIGNAL PATH: runs until PATH is there, then sends the signal; its exit status in $rc
+# stop SIGNAL PATTERN: runs until a path in stopped.work fits, then sends the signal; exit status in
+# $rc.  A run that was faster than the look is done again.
 stop() {
-	local pid signal=$1 path=$2 i
-	rm -rf stopped stopped.work
-	"${base[@]}" --out stopped in.jsonl >log 2>err & # not a function: $! is to be the program
-	pid=$!
-	for ((i = 0; i < 3000; i++)); do
-		[ -e "stopped.work/$path" ] && break
-		kill -0 $pid 2>/dev/null || break
-		sleep 0.01
+	local pid i tries
+	for tries in 1 2 3 4 5 6 7 8 9 10; do
+		rm -rf stopped stopped.work
+		"${base[@]}" --out stopped in.jsonl >log 2>err & # not a function: $! is to be the program
+		pid=$!
+		for ((i = 0; i < 3000; i++)); do
+			compgen -G "stopped.work/$2" >/dev/null && break
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.01
+		done
+		kill "-$1" $pid 2>/dev/null
+		wait $pid 2>/dev/null
+		rc=$?
+		[ $rc -ne 0 ] && break
 	done
-	kill "-$signal" $pid 2>/dev/null
-	wait $pid 2>/dev/null
-	rc=$?
+	[ "$tries" -le 1 ] || echo "# tried $tries times"
 }
-for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/model.checkpoints/step-2 \
+for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial "part-0/model.checkpoints/step-*" \
 	part-1/augmented.jsonl.partial part-2/model.checkpoints; do
-	stop TERM $at
-	holds "SIGTERM at $at: exit 75" $rc -eq 75 -a ! -e stopped
+	stop TERM "$at"
+	holds "SIGTERM at $at: exit 75" "$rc" -eq 75 -a ! -e stopped
 	check_exit 73 "not begun again by mistake" boot --out stopped in.jsonl
 	check "resumed" boot --out stopped --resume in.jsonl
 	same_model "has the same bytes" stopped
@@ -126,13 +131,13 @@ for at in part-0/augmented.jsonl.partial part-0/ranked.jsonl.partial part-0/mode
 		cat whole.work/part-?/$f.jsonl >b
 		same "the same $f.jsonl" a b
 	done
-	stop KILL $at
-	holds "SIGKILL at $at" $rc -eq 137 -a ! -e stopped
+	stop KILL "$at"
+	holds "SIGKILL at $at" "$rc" -eq 137 -a ! -e stopped
 	check "resumed" boot --out stopped --resume in.jsonl
 	same_model "has the same bytes" stopped
 done
 stop INT part-1/ranked.jsonl.partial
-holds "SIGINT: exit 75" $rc -eq 75
+holds "SIGINT: exit 75" "$rc" -eq 75
 check_exit 78 "resumed with another option" boot --out stopped --resume --learning-rate 2e-3 in.jsonl
 check_err "names it" "begun with .learning-rate 1e-3., not .learning-rate 1e-3 2e-3."
 head -n 39 in.jsonl >other.jsonl

@@ -65,6 +65,14 @@ echo '{"prompt":"p","responses":[{"text":"x","source":"pro","rm":"high"}]}' >"$T
 check_exit 65 "a number that is none" pro-eval --hypothesis pro --reward-field rm "$T/bad"
 check_err "is named by file and line" "$T/bad:1: responses\[0\]: .*rm"
 
+# --agreement: hh:chosen, llama, pro in this order have rm 1.5 > -0.5 < 2, 1 > 0.5 and 0 < 1000
+check "--agreement" pro-eval --agreement rm --agreement true --format json "$T/in.jsonl"
+check_out "counts pairs" '"agreement":"rm","pairs":5,"missing":0,"accuracy":0.4,'
+check_out "and half of a tie" '"agreement":"true","pairs":5,"missing":0,"accuracy":0.4,'
+check "is a line below a table" pro-eval --hypothesis llama --field true --agreement rm "$T/in.jsonl"
+check_out "with its interval" '^Agreement of rm with the order: 40.00 % \[11.8, 76.9\] of 5 pairs$'
+check_exit 65 "an agreement of nothing" pro-eval --agreement none "$T/in.jsonl"
+
 # Usage
 check_exit 64 "no --hypothesis" pro-eval --reference hh:chosen "$T/in.jsonl"
 check_exit 64 "nothing to measure" pro-eval --hypothesis pro "$T/in.jsonl"

@@ -194,32 +194,31 @@ parts "$tmp/vparts" "${validated[@]}" && [ "$n" -gt 1 ] && same "$tmp/vlong" "$t
 check "the same with validation, $((n - 1)) times" $?
 
 # SIGKILL: at random moments, and in the middle of a save (tmp-* is there only then).
-killed() { # OUT SECONDS|save|never: starts or resumes, and kills
+killed() { # OUT LINES|save|never: starts or resumes, and kills: after so many lines of log, or in a save
 	local more=--overwrite
 	compgen -G "$1.checkpoints/step-*" >/dev/null && more=--resume
-	exec="exec" run "$1" --num-train-epochs 3 --save-steps 1 $more >/dev/null 2>"$tmp/err" &
+	exec="exec" run "$1" --num-train-epochs 6 --save-steps 1 $more >"$tmp/kill.log" 2>"$tmp/err" &
 	pid=$!
 	if [ "$2" = save ]; then
 		while kill -0 $pid 2>/dev/null && ! compgen -G "$1.checkpoints/tmp-*" >/dev/null; do :; done
 	elif [ "$2" = never ]; then
 		wait $pid
 	else
-		sleep "$2"
+		while kill -0 $pid 2>/dev/null && [ "$(wc -l <"$tmp/kill.log")" -lt "$2" ]; do sleep 0.00$((RANDOM % 9)); done
 	fi
 	kill -KILL $pid 2>/dev/null
 	wait $pid 2>/dev/null
 }
-run "$tmp/three" --num-train-epochs 3 >/dev/null
 RANDOM=42 kills=0 torn=0
 while [ ! -e "$tmp/killed" ] && [ $kills -lt 100 ]; do
-	if [ $((kills % 2)) -eq 0 ]; then when=save; else when=0.$((RANDOM % 20 + 10)); fi
+	if [ $((kills % 2)) -eq 0 ]; then when=save; else when=$((RANDOM % 2 + 1)); fi
 	killed "$tmp/killed" $when
 	compgen -G "$tmp/killed.checkpoints/tmp-*" >/dev/null && torn=$((torn + 1))
 	kills=$((kills + 1))
 	# towards the end let it finish
 	if [ $kills -ge 12 ]; then killed "$tmp/killed" never; fi
 done
-[ $torn -ge 4 ] && [ -e "$tmp/killed" ] && same "$tmp/three" "$tmp/killed"
+[ $torn -ge 4 ] && [ -e "$tmp/killed" ] && same "$tmp/long" "$tmp/killed"
 check "resumed after $kills SIGKILLs, $torn in a save: the same bits" $?
 
 # --- exit codes

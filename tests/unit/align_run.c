@@ -342,6 +342,47 @@ kept_checkpoints(void)
 }
 
 static void
+copy_tree(const char *from, const char *to)
+{
+	char cmd[512];
+	snprintf(cmd, sizeof cmd, "rm -rf %s/%s && cp -r %s/%s %s/%s", dir, to, dir, from, dir, to);
+	CHECK(system(cmd) == 0);
+}
+
+/* Killed after OUT was put in its place, before the checkpoints were removed. */
+static void
+killed_at_the_end(void)
+{
+	struct run_options o = small_run();
+	struct err e;
+	struct spy s = {.stop_at = 13};
+	CHECK(run("late", &o, "pro", false, false, &s, &e) == -1 && e.code == ERR_TEMPFAIL);
+	copy_tree("whole", "late");
+	spy_free(&s);
+	s = (struct spy){.stop_at = -1};
+	CHECK(run("late", &o, "pro", true, false, &s, &e) == 0 && same_model("whole", "late"));
+	CHECK(!exists("late.checkpoints"));
+	CHECK(run("late", &o, "pro", true, false, &s, &e) == -1 && e.code == ERR_CONFIG);
+	spy_free(&s);
+}
+
+/* --overwrite replaces models that pro-train made, nothing else. */
+static void
+other_folders_are_safe(void)
+{
+	struct run_options o = small_run();
+	struct err e;
+	struct spy s = {.stop_at = -1};
+	copy_tree("whole", "precious");
+	struct buf path = BUF_INIT;
+	CHECK(remove(path_join(&path, dir, "precious/pro.json")) == 0);
+	buf_free(&path);
+	CHECK(run("precious", &o, "pro", false, true, &s, &e) == -1 && e.code == ERR_CANTCREAT);
+	CHECK(strstr(e.msg, "not made by") && exists("precious/config.json"));
+	spy_free(&s);
+}
+
+static void
 one_run_at_a_time(void)
 {
 	struct checkpoints a, b;
@@ -368,6 +409,8 @@ main(void)
 	RUN(rotten_checkpoints);
 	RUN(refusals);
 	RUN(kept_checkpoints);
+	RUN(killed_at_the_end);
+	RUN(other_folders_are_safe);
 	RUN(one_run_at_a_time);
 	k1->close(k1);
 	dir_remove(dir, NULL);

@@ -3,14 +3,15 @@
  * (tests/golden/gguf/make_gguf.py): the tensors come back bit for bit, the configuration says the
  * same, the tokenizer gives the ids of Hugging Face's.
  */
-#include "tests/test.h"
+#include "tests/unit/gguf_util.h"
 
 #include <jansson.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/file.h"
 #include "lib/model/decoder.h"
-#include "lib/model/gguf.h"
 #include "lib/text/tokenizer.h"
 
 static char tmp[64];
@@ -491,6 +492,27 @@ bos_by_default(void)
 	}
 }
 
+/* A part of a model that gguf-split has cut says so. */
+static void
+parts(void)
+{
+	struct buf b = BUF_INIT;
+	struct gguf g;
+	struct gguf_shape s;
+	struct err e = {0};
+	struct buf json = BUF_INIT;
+	CHECK(file_read("tests/golden/gguf/llama-gqa-q8.gguf", 1 << 24, &b, NULL) == 0);
+	/* the file type is 7; the rest makes up for the length */
+	SPLICE(&b, "\x11\0\0\0\0\0\0\0general.file_type", "\x0b\0\0\0\0\0\0\0split.count");
+	SPLICE(&b, "\5\0\0\0\0\0\0\0model", "\x0b\0\0\0\0\0\0\0model or so");
+	CHECK(gguf_parse(&g, b.data, b.len, "part", &e) == 0);
+	CHECK(gguf_config(&g, &s, "float32", &json, &e) == -1 && e.code == ERR_CONFIG);
+	CHECK(strstr(e.msg, "one of 7 parts of a model") != NULL);
+	gguf_close(&g);
+	buf_free(&json);
+	buf_free(&b);
+}
+
 /* End-of-turn and end-of-message tokens stop generation, too. */
 static void
 stop_ids(void)
@@ -543,6 +565,90 @@ atomic(void)
 	CHECK(e.code == ERR_NOINPUT && !file_exists(in_tmp("new")));
 }
 
+/* One layer with a large embedding, all zeros: a file with a hole. */
+static void
+write_large(const char *path, uint64_t vocab, uint64_t hidden)
+{
+	static const char *const dims[] = {"block_count", "embedding_length",
+		"attention.head_count", "feed_forward_length", "context_length"};
+	static const char *const layer[] = {"attn_norm", "ffn_norm", "attn_q", "attn_k", "attn_v",
+		"attn_output", "ffn_gate", "ffn_up", "ffn_down"};
+	const uint64_t value[] = {1, hidden, 4, hidden, 64};
+	uint64_t at = 0;
+	struct buf b = BUF_INIT;
+	put_header(&b, 3, 11, 11);
+	put_key(&b, "general.architecture", GGUF_STRING), put_string(&b, "llama");
+	for (int i = 0; i < 5; i++) {
+		char key[64];
+		snprintf(key, sizeof key, "llama.%s", dims[i]);
+		put_key(&b, key, GGUF_UINT32), put_int(&b, value[i], 4);
+	}
+	put_key(&b, "llama.attention.layer_norm_rms_epsilon", GGUF_FLOAT32);
+	put_int(&b, 0x3727c5ac, 4); /* 1e-5 */
+	put_key(&b, "tokenizer.ggml.model", GGUF_STRING), put_string(&b, "gpt2");
+	put_key(&b, "tokenizer.ggml.pre", GGUF_STRING), put_string(&b, "gpt-2");
+	put_key(&b, "tokenizer.ggml.tokens", GGUF_ARRAY), put_int(&b, GGUF_STRING, 4);
+	put_int(&b, 2, 8), put_string(&b, "a"), put_string(&b, "b");
+	put_key(&b, "tokenizer.ggml.merges", GGUF_ARRAY), put_int(&b, GGUF_STRING, 4);
+	put_int(&b, 0, 8);
+	put_info(&b, "token_embd.weight", hidden, vocab, GGML_F32, at), at += 4 * hidden * vocab;
+	put_info(&b, "output_norm.weight", hidden, 0, GGML_F32, at), at += 4 * hidden;
+	for (int i = 0; i < 9; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "blk.0.%s.weight", layer[i]);
+		put_info(&b, name, hidden, i < 2 ? 0 : hidden, GGML_F32, at);
+		at += 4 * hidden * (i < 2 ? 1 : hidden);
+	}
+	pad(&b, 32);
+	FILE *f = fopen(path, "w");
+	CHECK(f && fwrite(b.data, 1, b.len, f) == b.len && fflush(f) == 0);
+	CHECK(f && ftruncate(fileno(f), (off_t)(b.len + at)) == 0 && fclose(f) == 0);
+	buf_free(&b);
+}
+
+/* Private memory of this process in KiB. */
+static long
+private_memory(void)
+{
+	char line[256];
+	long kib = -1;
+	FILE *f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof line, f))
+		sscanf(line, "VmData: %ld", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* 64 MiB of weights go through less than 8 MiB of memory of our own. */
+static void
+flat_memory(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	SKIP("AddressSanitizer keeps memory of its own");
+#endif
+	char from[200];
+	snprintf(from, sizeof from, "%s", in_tmp("large.gguf"));
+	write_large(from, 1 << 16, 256);
+	pid_t child = fork();
+	if (child == 0) {
+		rlim_t limit = ((rlim_t)private_memory() + 8192) * 1024;
+		struct rlimit r = {limit, limit};
+		struct gguf_import p = {.dtype = GGUF_TO_BF16};
+		struct err e = {0};
+		if (setrlimit(RLIMIT_DATA, &r) < 0 ||
+			gguf_import(&p, from, in_tmp("large"), &e) < 0)
+			printf("# %s\n", e.msg), fflush(stdout), _exit(1);
+		/* and the limit would have been noticed */
+		void *volatile more = malloc(16 << 20);
+		_exit(more == NULL ? 0 : 2);
+	}
+	int status = -1;
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK(file_exists(in_tmp("large")));
+}
+
 static void
 shortest_floats(void)
 {
@@ -579,7 +685,9 @@ main(void)
 	RUN(bad_tokens);
 	RUN(bos_by_default);
 	RUN(stop_ids);
+	RUN(parts);
 	RUN(atomic);
+	RUN(flat_memory);
 	RUN(shortest_floats);
 	dir_remove(tmp, NULL);
 	TEST_END;
