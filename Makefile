@@ -20,9 +20,9 @@ PACKAGES := jansson sentencepiece libpcre2-8 libutf8proc zlib libcrypto openblas
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla -Wno-format-truncation
 OPT ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-CFLAGS = -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes -fopenmp
+CFLAGS = -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes -pthread
 CXXFLAGS = -std=c++17 $(OPT) -Wall -Wextra -Werror
-LDFLAGS += -fopenmp
+LDFLAGS += -pthread
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPRO_NO_CLONES
@@ -117,9 +117,9 @@ lint: deps-check compile_commands.json
 check-gpu:
 	@echo "check-gpu: this version has no CUDA backend"; exit 1
 
-# libFuzzer targets: clang's own objects of the library, without OpenMP.
+# libFuzzer targets: clang's own objects of the library.
 FUZZ_CC := clang -std=c17 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-	-DPRO_NO_CLONES -Wno-unknown-pragmas
+	-DPRO_NO_CLONES
 FUZZ_OBJ := $(LIB_SRC:%.c=build-fuzz/%.o) $(LIB_CXX:%.cc=build-fuzz/%.o)
 FUZZERS := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 build-fuzz/%.o: %.c

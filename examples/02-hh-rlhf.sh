@@ -16,11 +16,11 @@ mkdir -p "$dir"
 if [ -n "${MODEL:-}" ]; then
 	model=$(realpath "$MODEL")
 else
-	model=$dir/smollm2
-	[ -e "$model/config.json" ] || "$here/examples/fetch-smollm2.sh" "$model" || {
-		echo "SmolLM2 cannot be had here: give another model, MODEL=../shared/models/stories260K for instance" >&2
+	model=$("$here/examples/fetch-smollm2.sh" "$dir/smollm2") || {
+		echo "no SmolLM2: give another model folder, as MODEL=../shared/models/stories260K" >&2
 		exit 69
 	}
+	model=$(realpath "$model")
 fi
 cd "$dir"
 step() { printf '\n[%4ds] %s\n' "$SECONDS" "$*"; }

@@ -32,15 +32,23 @@ awk -v n=32 'BEGIN { srand(1); split("cow cat dog lion owl bear frog duck horse 
 	}}' >records.jsonl
 head -n 8 records.jsonl >few.jsonl
 
-row() { printf '%-34s %10s %12s\n' "$1" "$2" "$3"; }
-mem() { awk '{ m = $2 } END { printf "%.2f GiB", m / 1048576 }' "$1"; }
-field() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p"; }
+row() { printf '%-46s %10s %14s\n' "$1" "$2" "$3"; }
+peak() { awk '{ m = $2 } END { printf "%.2f GiB", m / 1048576 }' "$1"; }
+note() { sed -n 's/.*, \([0-9.]*\) tokens\/s$/\1/p' "$1"; } # what a program says at its end
 median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.0f", v[int((NR + 1) / 2)] }'; }
 
-pro-model info model 2>/dev/null | head -n 3
-echo "threads $threads, $(pro-model --version | tail -n 1)"
+echo "135M shape (SmolLM2-135M), fp32, random weights; records of $(pro-score --policy model few.jsonl 2>/dev/null |
+	jq -s 'map(.responses[].tokens) | add / length | round') response tokens after a prompt of about 127; $threads threads"
+pro-model --version | tail -n 1
 echo
-row "135M shape, fp32" "tokens/s" "peak memory"
-measure train.mem pro-train -q --model model --method pro --out trained --threads "$threads" --max-steps 5 \
+row "job" "tokens/s" "peak memory"
+measure train.mem pro-train -q --model model --method pro --out trained --threads "$threads" --max-steps 6 --save-steps 0 \
 	--per-device-train-batch-size 4 --gradient-accumulation-steps 1 records.jsonl >log.jsonl
-row "train PRO (127+59+59, 4 records)" "$(field tokens_per_second <log.jsonl | median)" "$(mem train.mem)"
+row "training, PRO, n = 2, 4 records a step (median)" \
+	"$(tail -n +2 log.jsonl | jq .tokens_per_second | median)" "$(peak train.mem)"
+measure score.mem pro-score --threads "$threads" --policy model records.jsonl 2>score.note >/dev/null
+row "scoring, n = 2" "$(note score.note)" "$(peak score.mem)"
+measure gen.mem pro-augment --threads "$threads" --model model -n 4 --max-tokens 64 few.jsonl 2>gen.note >/dev/null
+row "generation, 4 samples of 64 for 8 prompts" "$(note gen.note)" "$(peak gen.mem)"
+measure one.mem pro-augment --threads "$threads" --model model -n 1 --max-tokens 64 --batch 1 few.jsonl 2>one.note >/dev/null
+row "generation, one sequence at a time" "$(note one.note)" "$(peak one.mem)"

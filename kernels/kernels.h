@@ -72,6 +72,10 @@ struct kernels {
 	/* Waits; 0, or -1 with the first error since the last sync in msg. */
 	int (*sync)(struct kernels *k, char *msg, size_t n);
 	void (*close)(struct kernels *k);
+	/* Host work on the device's host threads: item(ctx, i, thread) for i in [0,n), thread in
+	 * [0,threads); all are done when it returns.  An item may call no op of k. */
+	void (*parallel)(
+		struct kernels *k, int n, void (*item)(void *ctx, int i, int thread), void *ctx);
 
 	/* out[T,C] act = table[V,C] rows ids[T].  bwd: dtable[V,C] f32 += in row order. */
 	void (*embed_fwd)(
@@ -102,8 +106,7 @@ struct kernels {
 	void (*add)(struct kernels *k, void *y, const void *x, size_t n);
 	/* Rotary embedding of the first 2*n_freq elements of each of n_heads heads, in place, the
 	 * two halves paired (i, i+n_freq) as Hugging Face stores them: angle =
-	 * positions[t]*freq[i]. inverse: by -angle (the backward). scale multiplies cos and sin (1
-	 * but for some scalings). */
+	 * positions[t]*freq[i]. inverse: by -angle (the backward). */
 	void (*rope)(struct kernels *k, struct k_heads x, const int32_t *positions,
 		const float *freq, int n_freq, int T, int n_heads, bool inverse);
 

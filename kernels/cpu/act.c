@@ -137,29 +137,45 @@ bwd_piece(enum k_act_kind kind, float *dgate, float *dup, const float *dout, con
 	}
 }
 
+struct job {
+	enum k_act_kind kind;
+	float *out, *dgate, *dup;
+	const float *dout, *gate, *up;
+	size_t n;
+};
+
+static void
+fwd_item(void *ctx, int p, int thread)
+{
+	const struct job *j = ctx;
+	size_t i = (size_t)p * PIECE;
+	(void)thread;
+	fwd_piece(j->kind, j->out + i, j->gate + i, j->up != NULL ? j->up + i : NULL,
+		j->n - i < PIECE ? j->n - i : PIECE);
+}
+
+static void
+bwd_item(void *ctx, int p, int thread)
+{
+	const struct job *j = ctx;
+	size_t i = (size_t)p * PIECE;
+	(void)thread;
+	bwd_piece(j->kind, j->dgate + i, j->up != NULL ? j->dup + i : NULL, j->dout + i,
+		j->gate + i, j->up != NULL ? j->up + i : NULL, j->n - i < PIECE ? j->n - i : PIECE);
+}
+
 void
 cpu_act_fwd(struct kernels *k, enum k_act_kind kind, void *out, const void *gate, const void *up,
 	size_t n)
 {
-	size_t parts = (n + PIECE - 1) / PIECE;
-#pragma omp parallel for num_threads(k->threads) if (parts > 1)
-	for (size_t p = 0; p < parts; p++) {
-		size_t i = p * PIECE;
-		fwd_piece(kind, (float *)out + i, (const float *)gate + i,
-			up != NULL ? (const float *)up + i : NULL, n - i < PIECE ? n - i : PIECE);
-	}
+	struct job j = {.kind = kind, .out = out, .gate = gate, .up = up, .n = n};
+	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, fwd_item, &j);
 }
 
 void
 cpu_act_bwd(struct kernels *k, enum k_act_kind kind, void *dgate, void *dup, const void *dout,
 	const void *gate, const void *up, size_t n)
 {
-	size_t parts = (n + PIECE - 1) / PIECE;
-#pragma omp parallel for num_threads(k->threads) if (parts > 1)
-	for (size_t p = 0; p < parts; p++) {
-		size_t i = p * PIECE;
-		bwd_piece(kind, (float *)dgate + i, up != NULL ? (float *)dup + i : NULL,
-			(const float *)dout + i, (const float *)gate + i,
-			up != NULL ? (const float *)up + i : NULL, n - i < PIECE ? n - i : PIECE);
-	}
+	struct job j = {kind, NULL, dgate, dup, dout, gate, up, n};
+	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, bwd_item, &j);
 }

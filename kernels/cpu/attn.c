@@ -139,34 +139,49 @@ finish(const struct attn *a, const struct work *w, const struct k_segment *s, in
 	}
 }
 
+struct fwd {
+	struct kernels *k;
+	struct attn a;
+	float *out, *lse;
+	int blocks; /* of ATTN_ROWS rows, of the longest segment */
+	size_t bytes;
+};
+
+static void
+fwd_item(void *ctx, int item, int thread)
+{
+	const struct fwd *f = ctx;
+	const struct attn *a = &f->a;
+	/* the last blocks of a segment are the longest: first */
+	int g = item % a->G, first = (f->blocks - 1 - item / a->G / a->n_segs) * ATTN_ROWS;
+	const struct k_segment *s = &a->segs[item / a->G % a->n_segs];
+	int rows = s->n_query * a->share;
+	if (first >= rows)
+		return;
+	struct work w;
+	void *scratch = cpu_scratch(f->k, thread, f->bytes, "attn_fwd");
+	if (scratch == NULL)
+		return;
+	int m = attn_min(ATTN_ROWS, rows - first);
+	work_init(&w, a, scratch);
+	row_block(a, &w, s, g, first, m);
+	finish(a, &w, s, g, first, m, f->out, f->lse);
+}
+
 void
 cpu_attn_fwd(struct kernels *k, void *out, float *lse, struct k_heads q, struct k_heads key,
 	struct k_heads value, const struct k_segment *segs, int n_segs, int H, int G, int D,
 	float scale)
 {
-	struct attn a = {q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL),
-		scale, cpu_tile_function(k)};
+	struct fwd f = {k,
+		{q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale,
+			cpu_tile_function(k)},
+		out, lse, 0, 0};
 	struct work none;
-	size_t bytes = work_init(&none, &a, NULL);
 	int most = 0;
 	for (int s = 0; s < n_segs; s++)
 		most = segs[s].n_query > most ? segs[s].n_query : most;
-	int blocks = attn_round(most * a.share, ATTN_ROWS) / ATTN_ROWS;
-	/* the last blocks of a segment are the longest: first */
-#pragma omp parallel for collapse(3) schedule(dynamic) num_threads(k->threads)
-	for (int b = blocks - 1; b >= 0; b--)
-		for (int s = 0; s < n_segs; s++)
-			for (int g = 0; g < G; g++) {
-				int first = b * ATTN_ROWS, rows = segs[s].n_query * a.share;
-				if (first >= rows)
-					continue;
-				struct work w;
-				void *scratch = cpu_scratch(k, bytes, "attn_fwd");
-				if (scratch == NULL)
-					continue;
-				int m = attn_min(ATTN_ROWS, rows - first);
-				work_init(&w, &a, scratch);
-				row_block(&a, &w, &segs[s], g, first, m);
-				finish(&a, &w, &segs[s], g, first, m, out, lse);
-			}
+	f.blocks = attn_round(most * f.a.share, ATTN_ROWS) / ATTN_ROWS;
+	f.bytes = work_init(&none, &f.a, NULL);
+	cpu_run(k, f.blocks * n_segs * G, true, fwd_item, &f);
 }

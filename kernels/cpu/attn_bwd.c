@@ -9,6 +9,7 @@
 #include "kernels/cpu/attn.h"
 
 struct job {
+	struct kernels *k;
 	struct attn a;
 	struct k_heads dq, dk, dv;
 	const float *dout, *out, *lse;
@@ -244,29 +245,35 @@ group_bwd(const struct job *job, struct work *w, const struct k_segment *segs, i
 				w->dq + (size_t)(at + r) * a->width, a->D * sizeof(float));
 }
 
+static void
+bwd_item(void *ctx, int item, int thread)
+{
+	const struct job *j = ctx;
+	const struct attn *a = &j->a;
+	const struct k_segment *segs = a->segs + item / a->G;
+	int n = 0, rows = 0, most = a->n_segs - item / a->G;
+	if (segs > a->segs && segs->n_prefix > 0)
+		return; /* in the group of an earlier one */
+	do
+		rows += padded_rows(a, &segs[n]);
+	while (++n < most && segs[n].n_prefix > 0);
+	struct work w;
+	void *scratch = cpu_scratch(j->k, thread, work_init(&w, a, rows, NULL), "attn_bwd");
+	if (scratch == NULL)
+		return;
+	work_init(&w, a, rows, scratch);
+	group_bwd(j, &w, segs, n, item % a->G);
+}
+
 void
 cpu_attn_bwd(struct kernels *k, struct k_heads dq, struct k_heads dk, struct k_heads dv,
 	const void *dout, const void *out, const float *lse, struct k_heads q, struct k_heads key,
 	struct k_heads value, const struct k_segment *segs, int n_segs, int H, int G, int D,
 	float scale)
 {
-	struct job j = {{q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL),
-				scale, cpu_tile_function(k)},
+	struct job j = {k,
+		{q, key, value, segs, n_segs, H, G, D, H / G, attn_round(D, CPU_PANEL), scale,
+			cpu_tile_function(k)},
 		dq, dk, dv, dout, out, lse};
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int s = 0; s < n_segs; s++)
-		for (int g = 0; g < G; g++) {
-			if (s > 0 && segs[s].n_prefix > 0)
-				continue; /* in the group of an earlier one */
-			int n = 0, rows = 0;
-			do
-				rows += padded_rows(&j.a, &segs[s + n]);
-			while (s + ++n < n_segs && segs[s + n].n_prefix > 0);
-			struct work w;
-			void *scratch = cpu_scratch(k, work_init(&w, &j.a, rows, NULL), "attn_bwd");
-			if (scratch == NULL)
-				continue;
-			work_init(&w, &j.a, rows, scratch);
-			group_bwd(&j, &w, segs + s, n, g);
-		}
+	cpu_run(k, n_segs * G, true, bwd_item, &j);
 }

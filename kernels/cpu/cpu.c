@@ -90,13 +90,10 @@ static int
 cpu_sync(struct kernels *k, char *msg, size_t n)
 {
 	struct cpu *c = k->priv;
-	const char *op;
-#pragma omp atomic read
-	op = c->failed;
+	const char *op = atomic_exchange(&c->failed, NULL);
 	if (op == NULL)
 		return 0;
 	snprintf(msg, n, "%s: out of memory for scratch space", op);
-	c->failed = NULL;
 	return -1;
 }
 
@@ -104,43 +101,58 @@ static void
 cpu_close(struct kernels *k)
 {
 	struct cpu *c = k->priv;
+	pool_close(c->pool);
 	for (int i = 0; i < k->threads; i++)
 		block_free(c->scratch[i].p);
-	block_free(c->shared);
+	block_free(c->shared.p);
 	free(c->scratch);
 	free(c);
 	free(k);
 }
 
 static void *
-grow(struct cpu *c, void **p, size_t *have, size_t bytes, const char *op)
+grow(struct cpu *c, struct cpu_block *b, size_t bytes, const char *op)
 {
-	if (*have >= bytes && *p != NULL)
-		return *p;
-	block_free(*p);
-	*p = block_alloc(bytes);
-	*have = *p != NULL ? bytes : 0;
-	if (*p == NULL) {
-#pragma omp critical(cpu_failed)
-		if (c->failed == NULL)
-			c->failed = op;
+	if (b->bytes >= bytes && b->p != NULL)
+		return b->p;
+	block_free(b->p);
+	b->p = block_alloc(bytes);
+	b->bytes = b->p != NULL ? bytes : 0;
+	if (b->p == NULL) {
+		const char *none = NULL;
+		atomic_compare_exchange_strong(&c->failed, &none, op);
 	}
-	return *p;
+	return b->p;
 }
 
 void *
-cpu_scratch(struct kernels *k, size_t bytes, const char *op)
+cpu_scratch(struct kernels *k, int thread, size_t bytes, const char *op)
 {
 	struct cpu *c = k->priv;
-	int i = omp_get_thread_num();
-	return grow(c, &c->scratch[i].p, &c->scratch[i].bytes, bytes, op);
+	return grow(c, &c->scratch[thread], bytes, op);
 }
 
 void *
 cpu_shared(struct kernels *k, size_t bytes, const char *op)
 {
 	struct cpu *c = k->priv;
-	return grow(c, &c->shared, &c->shared_bytes, bytes, op);
+	return grow(c, &c->shared, bytes, op);
+}
+
+void
+cpu_run(struct kernels *k, int n, bool worth, pool_item *item, void *ctx)
+{
+	struct cpu *c = k->priv;
+	if (worth)
+		pool_run(c->pool, n, item, ctx);
+	else
+		pool_run_here(c->pool, n, item, ctx);
+}
+
+static void
+cpu_parallel(struct kernels *k, int n, pool_item *item, void *ctx)
+{
+	cpu_run(k, n, true, item, ctx);
 }
 
 int
@@ -162,11 +174,15 @@ kernels_cpu_open(int threads)
 		threads = 1;
 	struct kernels *k = calloc(1, sizeof *k);
 	struct cpu *c = calloc(1, sizeof *c);
-	if (c != NULL)
+	if (c != NULL) {
 		c->scratch = calloc(threads, sizeof *c->scratch);
-	if (k == NULL || c == NULL || c->scratch == NULL) {
-		if (c != NULL)
+		c->pool = pool_open(threads);
+	}
+	if (k == NULL || c == NULL || c->scratch == NULL || c->pool == NULL) {
+		if (c != NULL) {
+			pool_close(c->pool);
 			free(c->scratch);
+		}
 		free(c);
 		free(k);
 		return NULL;
@@ -184,6 +200,7 @@ kernels_cpu_open(int threads)
 		.zero = cpu_zero,
 		.sync = cpu_sync,
 		.close = cpu_close,
+		.parallel = cpu_parallel,
 		.embed_fwd = cpu_embed_fwd,
 		.embed_bwd = cpu_embed_bwd,
 		.norm_fwd = cpu_norm_fwd,

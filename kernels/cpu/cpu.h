@@ -8,12 +8,12 @@
  * each item is computed by one thread in one order; so bits do not depend on threads either.
  * OpenBLAS runs single-threaded inside the items.
  */
-#include <omp.h>
+#include <stdatomic.h>
 
+#include "kernels/cpu/pool.h"
 #include "kernels/kernels.h"
 
-/* Hot leaves are compiled for several instruction sets, chosen at load time.  A parallel region
- * inside such a function would lose the attribute: regions live in plain functions. */
+/* Hot leaves are compiled for several instruction sets, chosen at load time. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(PRO_NO_CLONES)
 #define CPU_X86_LEVELS 1 /* hand-dispatched kernels are there too, see cpu_level() */
 #define CPU_CLONES \
@@ -26,22 +26,24 @@
 struct cpu {
 	int level; /* of x86-64 that hand-dispatched kernels use: 0 (any machine), 1 (v3: AVX2 and
 		      FMA), 2 (v4: AVX-512) */
-	struct {
+	struct pool *pool;
+	struct cpu_block {
 		void *p;
 		size_t bytes;
-	} * scratch;  /* [threads]: cpu_scratch() */
-	void *shared; /* cpu_shared() */
-	size_t shared_bytes;
-	const char *failed; /* the first op that ran out of memory, until sync */
+	} * scratch, shared;          /* cpu_scratch() [threads], cpu_shared() */
+	_Atomic(const char *) failed; /* the first op that ran out of memory, until sync */
 };
 
 /* The highest level of this machine; tests lower that of a device. */
 int cpu_level(void);
 
-/* The calling thread's scratch of at least `bytes`, valid until its next call; NULL after
- * recording the failure of `op` for sync(). */
-void *cpu_scratch(struct kernels *k, size_t bytes, const char *op);
-/* The same, one block for the whole op; call it outside of parallel regions. */
+/* item(ctx, 0 .. n-1, thread) on the device's threads, or on this one alone when it is not worth
+ * more. */
+void cpu_run(struct kernels *k, int n, bool worth, pool_item *item, void *ctx);
+/* The thread's scratch of at least `bytes`, valid until its next call; NULL after recording the
+ * failure of `op` for sync(). */
+void *cpu_scratch(struct kernels *k, int thread, size_t bytes, const char *op);
+/* The same, one block for the whole op; call it outside of items. */
 void *cpu_shared(struct kernels *k, size_t bytes, const char *op);
 
 /* dst[n] = elements [from, from+n) of m, as float. */

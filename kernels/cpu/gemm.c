@@ -123,13 +123,27 @@ cpu_pack_along(float *restrict b, int width, const float *restrict x, size_t ld,
 	}
 }
 
+struct pack {
+	float *packed;
+	const float *x;
+	int rows, depth;
+};
+
+static void
+pack_item(void *ctx, int i, int thread)
+{
+	const struct pack *p = ctx;
+	int r = i * CPU_TILE;
+	(void)thread;
+	cpu_pack_tile(p->packed + (size_t)r * p->depth, p->x + (size_t)r * p->depth, p->depth,
+		p->rows - r < CPU_TILE ? p->rows - r : CPU_TILE, p->depth);
+}
+
 void
 cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth)
 {
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)rows * depth > 20000)
-	for (int r = 0; r < rows; r += CPU_TILE)
-		cpu_pack_tile(packed + (size_t)r * depth, x + (size_t)r * depth, depth,
-			rows - r < CPU_TILE ? rows - r : CPU_TILE, depth);
+	struct pack p = {packed, x, rows, depth};
+	cpu_run(k, (rows + CPU_TILE - 1) / CPU_TILE, (int64_t)rows * depth > 20000, pack_item, &p);
 }
 
 /* out[i*CPU_PANEL + r] = in[r*ld + i] for 8 rows r and n columns i. */

@@ -35,6 +35,31 @@ add_bias(float *y, size_t ldy, struct k_mat bias, int t, int o, int n, bool add)
 			y[i * ldy + j] = add ? y[i * ldy + j] + b[j] : b[j];
 }
 
+struct fwd {
+	struct kernels *k;
+	float *y;            /* of t rows */
+	const float *packed; /* the same rows of x */
+	struct k_mat w, bias;
+	int t, I, O;
+	unsigned flags;
+};
+
+static void
+fwd_item(void *ctx, int p, int thread)
+{
+	const struct fwd *f = ctx;
+	int o = p * CPU_PANEL, n = min_int(CPU_PANEL, f->O - o);
+	float *scratch =
+		cpu_scratch(f->k, thread, sizeof *scratch * cpu_panel_scratch(), "linear_fwd");
+	bool biased = f->bias.data != NULL;
+	if (scratch == NULL)
+		return;
+	if (biased)
+		add_bias(f->y + o, f->O, f->bias, f->t, o, n, f->flags & K_ADD);
+	cpu_panel_product(cpu_tile_function(f->k), f->y + o, f->O, f->packed, f->t, f->w, o, n,
+		f->I, biased || (f->flags & K_ADD), scratch);
+}
+
 void
 cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct k_mat bias, int T,
 	int I, int O, unsigned flags)
@@ -43,27 +68,15 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 		cpu_stream(k, y, x, w, bias, T, I, O, flags & K_ADD);
 		return;
 	}
-	int chunk = min_int(T, rows_at_once(I)), panels = pieces(O, CPU_PANEL);
+	int chunk = min_int(T, rows_at_once(I));
 	float *packed = cpu_shared(k, sizeof *packed * cpu_packed_floats(chunk, I), "linear_fwd");
-	bool add = (flags & K_ADD) || bias.data != NULL;
 	if (packed == NULL)
 		return;
 	for (int r = 0; r < T; r += chunk) {
-		int t = min_int(chunk, T - r);
-		cpu_pack(k, packed, (const float *)x + (size_t)r * I, t, I);
-#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
-		for (int p = 0; p < panels; p++) {
-			int o = p * CPU_PANEL, n = min_int(CPU_PANEL, O - o);
-			float *out = (float *)y + (size_t)r * O + o;
-			float *scratch =
-				cpu_scratch(k, sizeof *scratch * cpu_panel_scratch(), "linear_fwd");
-			if (scratch == NULL)
-				continue;
-			if (bias.data != NULL)
-				add_bias(out, O, bias, t, o, n, flags & K_ADD);
-			cpu_panel_product(
-				cpu_tile_function(k), out, O, packed, t, w, o, n, I, add, scratch);
-		}
+		struct fwd f = {k, (float *)y + (size_t)r * O, packed, w, bias,
+			min_int(chunk, T - r), I, O, flags};
+		cpu_pack(k, packed, (const float *)x + (size_t)r * I, f.t, I);
+		cpu_run(k, pieces(O, CPU_PANEL), true, fwd_item, &f);
 	}
 }
 
@@ -72,31 +85,42 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
  * rows for the sum over them. */
 enum { ROWS = 192, COLS = 288, OUT = 144, IN = 576, DEPTH = 512 };
 
+struct bwd_x {
+	struct kernels *k;
+	float *dx;
+	const float *dy;
+	struct k_mat w;
+	int T, I, O;
+	unsigned flags;
+};
+
+static void
+bwd_x_item(void *ctx, int item, int thread)
+{
+	const struct bwd_x *b = ctx;
+	int I = b->I, O = b->O, blocks = pieces(b->T, ROWS);
+	int i = item / blocks * COLS, n = min_int(COLS, I - i);
+	int r = item % blocks * ROWS, t = min_int(ROWS, b->T - r);
+	bool f32 = b->w.dtype == K_F32;
+	size_t ld, bytes = f32 ? 64 : sizeof(float) * DEPTH * COLS;
+	float *scratch = cpu_scratch(b->k, thread, bytes, "linear_bwd_x");
+	if (scratch == NULL)
+		return;
+	for (int o = 0, d; o < O; o += d) {
+		d = f32 ? O : min_int(DEPTH, O - o);
+		const float *w = cpu_panel(b->w, o, d, i, n, I, scratch, &ld);
+		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, n, d, 1,
+			b->dy + (size_t)r * O + o, O, w, ld, o > 0 || (b->flags & K_ADD) ? 1 : 0,
+			b->dx + (size_t)r * I + i, I);
+	}
+}
+
 void
 cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T, int I, int O,
 	unsigned flags)
 {
-	int blocks = pieces(T, ROWS), panels = pieces(I, COLS);
-	int depth = w.dtype == K_F32 ? O : DEPTH;
-	size_t bytes = w.dtype == K_F32 ? 64 : sizeof(float) * DEPTH * COLS;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int p = 0; p < panels; p++)
-		for (int b = 0; b < blocks; b++) {
-			float *scratch = cpu_scratch(k, bytes, "linear_bwd_x");
-			if (scratch == NULL)
-				continue;
-			int i = p * COLS, n = min_int(COLS, I - i);
-			int t0 = b * ROWS, t = min_int(ROWS, T - t0);
-			for (int o = 0; o < O; o += depth) {
-				size_t ld;
-				int d = min_int(depth, O - o);
-				const float *wp = cpu_panel(w, o, d, i, n, I, scratch, &ld);
-				cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, n, d, 1,
-					(const float *)dy + (size_t)t0 * O + o, O, wp, ld,
-					o > 0 || (flags & K_ADD) ? 1 : 0,
-					(float *)dx + (size_t)t0 * I + i, I);
-			}
-		}
+	struct bwd_x b = {k, dx, dy, w, T, I, O, flags};
+	cpu_run(k, pieces(T, ROWS) * pieces(I, COLS), true, bwd_x_item, &b);
 }
 
 static void
@@ -110,22 +134,32 @@ column_sums(float *sums, const float *x, size_t ld, int t, int n)
 		sums[j] += s[j];
 }
 
+struct bwd_w {
+	float *dw, *dbias;
+	const float *dy, *x;
+	int T, I, O;
+};
+
+static void
+bwd_w_item(void *ctx, int item, int thread)
+{
+	const struct bwd_w *b = ctx;
+	int I = b->I, O = b->O, cols = pieces(I, IN);
+	int o = item / cols * OUT, m = min_int(OUT, O - o);
+	int i = item % cols * IN, n = min_int(IN, I - i);
+	(void)thread;
+	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, b->T, 1, b->dy + o, O, b->x + i,
+		I, 1, b->dw + (size_t)o * I + i, I);
+	if (b->dbias != NULL && i == 0)
+		column_sums(b->dbias + o, b->dy + o, O, b->T, m);
+}
+
 void
 cpu_linear_bwd_w(struct kernels *k, float *dw, float *dbias, const void *dy, const void *x, int T,
 	int I, int O)
 {
-	int rows = pieces(O, OUT), cols = pieces(I, IN);
-	const float *g = dy;
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int r = 0; r < rows; r++)
-		for (int c = 0; c < cols; c++) {
-			int o = r * OUT, m = min_int(OUT, O - o);
-			int i = c * IN, n = min_int(IN, I - i);
-			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, T, 1, g + o, O,
-				(const float *)x + i, I, 1, dw + (size_t)o * I + i, I);
-			if (dbias != NULL && c == 0)
-				column_sums(dbias + o, g + o, O, T, m);
-		}
+	struct bwd_w b = {dw, dbias, dy, x, T, I, O};
+	cpu_run(k, pieces(O, OUT) * pieces(I, IN), true, bwd_w_item, &b);
 }
 
 void

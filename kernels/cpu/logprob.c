@@ -75,6 +75,7 @@ struct head {
 	struct k_mat w;
 	const int32_t *target_row, *target_id;
 	int N, R, C, V;
+	struct kernels *k;
 	cpu_tile *tile;
 };
 
@@ -88,21 +89,34 @@ logits_of(const struct head *d, float *out, size_t ld, const float *packed, int 
 			min_int(CPU_PANEL, n - i), d->C, false, scratch);
 }
 
+struct fwd {
+	struct head head;
+	float *logp, *packed;
+	struct part *parts; /* [R,groups] */
+	int groups, blocks; /* of the vocabulary and of rows */
+};
+
 static void
-group_fwd(const struct head *d, float *logp, struct part *parts, int n_groups, const float *packed,
-	int r, int t, int g, float *scratch)
+fwd_item(void *ctx, int item, int thread)
 {
-	int v = g * GROUP, n = min_int(GROUP, d->V - v);
+	const struct fwd *f = ctx;
+	const struct head *d = &f->head;
+	int g = item / f->blocks, v = g * GROUP, n = min_int(GROUP, d->V - v);
+	int r = item % f->blocks * ROWS, t = min_int(ROWS, d->R - r);
+	float *scratch = cpu_scratch(d->k, thread,
+		sizeof *scratch * (cpu_panel_scratch() + (size_t)ROWS * GROUP), "logprob_fwd");
+	if (scratch == NULL)
+		return;
 	float *logits = scratch + cpu_panel_scratch();
 	int first = first_target(d->target_row, d->N, r),
 	    last = first_target(d->target_row, d->N, r + t);
-	logits_of(d, logits, GROUP, packed, t, v, n, scratch);
+	logits_of(d, logits, GROUP, f->packed + (size_t)r * d->C, t, v, n, scratch);
 	for (int i = 0; i < t; i++)
-		parts[(size_t)(r + i) * n_groups + g] = row_part(logits + (size_t)i * GROUP, n);
+		f->parts[(size_t)(r + i) * f->groups + g] = row_part(logits + (size_t)i * GROUP, n);
 	for (int j = first; j < last; j++)
 		if (d->target_id[j] >= v && d->target_id[j] < v + n)
-			logp[j] = logits[(size_t)(d->target_row[j] - r) * GROUP + d->target_id[j] -
-					 v];
+			f->logp[j] = logits[(size_t)(d->target_row[j] - r) * GROUP +
+					    d->target_id[j] - v];
 }
 
 static double
@@ -121,25 +135,16 @@ void
 cpu_logprob_fwd(struct kernels *k, float *logp, float *lse, const void *h, struct k_mat w,
 	const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V)
 {
-	struct head d = {h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)};
-	int groups = pieces(V, GROUP), blocks = pieces(R, ROWS);
+	int groups = pieces(V, GROUP);
 	size_t part_bytes = (sizeof(struct part) * groups * R + 63) / 64 * 64;
 	struct part *parts =
 		cpu_shared(k, part_bytes + sizeof(float) * cpu_packed_floats(R, C), "logprob_fwd");
-	size_t bytes = sizeof(float) * (cpu_panel_scratch() + (size_t)ROWS * GROUP);
 	if (parts == NULL)
 		return;
-	float *packed = (float *)((char *)parts + part_bytes);
-	cpu_pack(k, packed, h, R, C);
-#pragma omp parallel for collapse(2) schedule(dynamic) num_threads(k->threads)
-	for (int g = 0; g < groups; g++)
-		for (int b = 0; b < blocks; b++) {
-			int r = b * ROWS, t = min_int(ROWS, R - r);
-			float *scratch = cpu_scratch(k, bytes, "logprob_fwd");
-			if (scratch != NULL)
-				group_fwd(&d, logp, parts, groups, packed + (size_t)r * C, r, t, g,
-					scratch);
-		}
+	struct fwd f = {{h, w, target_row, target_id, N, R, C, V, k, cpu_tile_function(k)}, logp,
+		(float *)((char *)parts + part_bytes), parts, groups, pieces(R, ROWS)};
+	cpu_pack(k, f.packed, h, R, C);
+	cpu_run(k, groups * f.blocks, true, fwd_item, &f);
 	for (int r = 0, j = 0; r < R; r++) {
 		double l = merge(parts + (size_t)r * groups, groups);
 		for (; j < N && target_row[j] <= r; j++)
@@ -157,82 +162,67 @@ softmax_row(float *x, float lse, float coef, int n)
 		x[i] = -coef * cpu_expf(x[i] - lse);
 }
 
-/* The gradient of the logits of rows [r, r+t) x [v, v+n) into g. */
-static void
-panel_bwd(const struct head *d, float *g, const float *lse, const float *coef, const float *packed,
-	int r, int t, int v, int n, float *scratch)
-{
-	logits_of(d, g, ROUND, packed, t, v, n, scratch);
-	int j = first_target(d->target_row, d->N, r);
-	for (int i = 0; i < t; i++) {
-		double sum = 0;
-		int first = j;
-		for (; j < d->N && d->target_row[j] == r + i; j++)
-			sum += coef[j];
-		softmax_row(g + (size_t)i * ROUND, lse[r + i], sum, n);
-		for (int m = first; m < j; m++)
-			if (d->target_id[m] >= v && d->target_id[m] < v + n)
-				g[(size_t)i * ROUND + d->target_id[m] - v] += coef[m];
-	}
-}
-
 struct bwd {
 	struct head head;
 	const float *lse, *coef;
 	float *dh, *dw;
 	float *packed, *g; /* of ROWS rows: h, and the gradient of ROUND logits */
+	int r, t, v, n;    /* the round: rows [r, r+t), vocabulary [v, v+n) */
 };
 
-/* dW += g^T h and dh (+)= g W for rows [r, r+t), vocabulary [v, v+n). */
+/* The gradient of the round's logits, GROUP of them. */
 static void
-products_bwd(struct kernels *k, const struct bwd *b, int r, int t, int v, int n)
+logits_item(void *ctx, int item, int thread)
 {
+	const struct bwd *b = ctx;
 	const struct head *d = &b->head;
-	int C = d->C, panels = pieces(n, PIECE), cols = pieces(C, PIECE / 2);
-	const float *h = d->h + (size_t)r * C;
-	if (b->dw != NULL) {
-#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
-		for (int p = 0; p < panels; p++) {
-			int at = p * PIECE;
-			cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, min_int(PIECE, n - at),
-				C, t, 1, b->g + at, ROUND, h, C, 1, b->dw + (size_t)(v + at) * C,
-				C);
-		}
-	}
-	enum { DEPTH = 512 };
-	size_t bytes = sizeof(float) * DEPTH * PIECE / 2;
-#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
-	for (int p = 0; p < cols; p++) {
-		float *buf = cpu_scratch(k, bytes, "logprob_bwd");
-		int c = p * (PIECE / 2), m = min_int(PIECE / 2, C - c);
-		for (int o = 0; buf != NULL && o < n; o += DEPTH) {
-			size_t ld;
-			int depth = min_int(DEPTH, n - o);
-			const float *w = cpu_panel(d->w, v + o, depth, c, m, C, buf, &ld);
-			cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, m, depth, 1,
-				b->g + o, ROUND, w, ld, v + o > 0 ? 1 : 0,
-				b->dh + (size_t)r * C + c, C);
-		}
+	int at = item * GROUP, v = b->v + at, n = min_int(GROUP, b->n - at);
+	float *g = b->g + at;
+	float *scratch =
+		cpu_scratch(d->k, thread, sizeof *scratch * cpu_panel_scratch(), "logprob_bwd");
+	if (scratch == NULL)
+		return;
+	logits_of(d, g, ROUND, b->packed, b->t, v, n, scratch);
+	int j = first_target(d->target_row, d->N, b->r);
+	for (int i = 0; i < b->t; i++) {
+		double sum = 0;
+		int first = j;
+		for (; j < d->N && d->target_row[j] == b->r + i; j++)
+			sum += b->coef[j];
+		softmax_row(g + (size_t)i * ROUND, b->lse[b->r + i], sum, n);
+		for (int m = first; m < j; m++)
+			if (d->target_id[m] >= v && d->target_id[m] < v + n)
+				g[(size_t)i * ROUND + d->target_id[m] - v] += b->coef[m];
 	}
 }
 
+/* dW += g^T h for PIECE of the round's vocabulary. */
 static void
-rows_bwd(struct kernels *k, const struct bwd *b, int r, int t)
+dw_item(void *ctx, int item, int thread)
 {
+	const struct bwd *b = ctx;
+	int C = b->head.C, at = item * PIECE;
+	(void)thread;
+	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, min_int(PIECE, b->n - at), C, b->t, 1,
+		b->g + at, ROUND, b->head.h + (size_t)b->r * C, C, 1,
+		b->dw + (size_t)(b->v + at) * C, C);
+}
+
+/* dh (+)= g W for PIECE/2 columns. */
+static void
+dh_item(void *ctx, int item, int thread)
+{
+	enum { DEPTH = 512 };
+	const struct bwd *b = ctx;
 	const struct head *d = &b->head;
-	cpu_pack(k, b->packed, d->h + (size_t)r * d->C, t, d->C);
-	for (int v = 0; v < d->V; v += ROUND) {
-		int n = min_int(ROUND, d->V - v), groups = pieces(n, GROUP);
-#pragma omp parallel for schedule(dynamic) num_threads(k->threads)
-		for (int i = 0; i < groups; i++) {
-			float *scratch =
-				cpu_scratch(k, sizeof(float) * cpu_panel_scratch(), "logprob_bwd");
-			int at = i * GROUP;
-			if (scratch != NULL)
-				panel_bwd(d, b->g + at, b->lse, b->coef, b->packed, r, t, v + at,
-					min_int(GROUP, n - at), scratch);
-		}
-		products_bwd(k, b, r, t, v, n);
+	int C = d->C, c = item * (PIECE / 2), m = min_int(PIECE / 2, C - c);
+	float *buf = cpu_scratch(d->k, thread, sizeof *buf * DEPTH * PIECE / 2, "logprob_bwd");
+	for (int o = 0; buf != NULL && o < b->n; o += DEPTH) {
+		size_t ld;
+		int depth = min_int(DEPTH, b->n - o);
+		const float *w = cpu_panel(d->w, b->v + o, depth, c, m, C, buf, &ld);
+		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, b->t, m, depth, 1, b->g + o,
+			ROUND, w, ld, b->v + o > 0 ? 1 : 0, b->dh + (size_t)b->r * C + c, C);
 	}
 }
 
@@ -241,13 +231,25 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 	const float *lse, const int32_t *target_row, const int32_t *target_id, const float *coef,
 	int N, int R, int C, int V)
 {
-	struct bwd b = {{h, w, target_row, target_id, N, R, C, V, cpu_tile_function(k)}, lse, coef,
-		dh, dw, NULL, NULL};
+	struct bwd b = {.head = {h, w, target_row, target_id, N, R, C, V, k, cpu_tile_function(k)},
+		.lse = lse,
+		.coef = coef,
+		.dh = dh,
+		.dw = dw};
 	size_t g = (size_t)ROWS * ROUND;
 	b.g = cpu_shared(k, sizeof *b.g * (g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
 	if (b.g == NULL)
 		return;
 	b.packed = b.g + g;
-	for (int r = 0; r < R; r += ROWS)
-		rows_bwd(k, &b, r, min_int(ROWS, R - r));
+	for (b.r = 0; b.r < R; b.r += ROWS) {
+		b.t = min_int(ROWS, R - b.r);
+		cpu_pack(k, b.packed, b.head.h + (size_t)b.r * C, b.t, C);
+		for (b.v = 0; b.v < V; b.v += ROUND) {
+			b.n = min_int(ROUND, V - b.v);
+			cpu_run(k, pieces(b.n, GROUP), true, logits_item, &b);
+			if (dw != NULL)
+				cpu_run(k, pieces(b.n, PIECE), true, dw_item, &b);
+			cpu_run(k, pieces(C, PIECE / 2), true, dh_item, &b);
+		}
+	}
 }

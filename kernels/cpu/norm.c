@@ -61,6 +61,24 @@ row_fwd(enum k_norm kind, float *restrict out, const float *restrict x, const fl
 			out[i] = (x[i] - m) * rstd * gain[i];
 }
 
+struct fwd {
+	enum k_norm kind;
+	float *out, *stats;
+	const float *x, *gain, *bias;
+	float eps;
+	int C;
+};
+
+static void
+fwd_item(void *ctx, int t, int thread)
+{
+	const struct fwd *f = ctx;
+	size_t at = (size_t)t * f->C;
+	(void)thread;
+	row_fwd(f->kind, f->out + at, f->x + at, f->gain, f->bias, f->eps,
+		f->stats != NULL ? f->stats + 2 * t : NULL, f->C);
+}
+
 void
 cpu_norm_fwd(struct kernels *k, enum k_norm kind, void *out, const void *x, struct k_mat gain,
 	struct k_mat bias, float eps, float *stats, int T, int C)
@@ -68,11 +86,9 @@ cpu_norm_fwd(struct kernels *k, enum k_norm kind, void *out, const void *x, stru
 	float *buf = cpu_shared(k, 2 * C * sizeof(float), "norm_fwd");
 	if (buf == NULL)
 		return;
-	const float *g = cpu_vector(gain, C, buf), *b = cpu_vector(bias, C, buf + C);
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
-	for (int t = 0; t < T; t++)
-		row_fwd(kind, (float *)out + (size_t)t * C, (const float *)x + (size_t)t * C, g, b,
-			eps, stats != NULL ? stats + 2 * t : NULL, C);
+	struct fwd f = {kind, out, stats, x, cpu_vector(gain, C, buf), cpu_vector(bias, C, buf + C),
+		eps, C};
+	cpu_run(k, T, (int64_t)T * C > 20000, fwd_item, &f);
 }
 
 /* With xh = (x - mean)*rstd and g = dout*gain:
@@ -124,6 +140,32 @@ columns_bwd(float *dgain, float *dbias, const float *dout, const float *x, const
 	}
 }
 
+struct bwd {
+	enum k_norm kind;
+	float *dx, *dgain, *dbias;
+	const float *dout, *x, *gain, *stats;
+	int T, C;
+};
+
+static void
+row_item(void *ctx, int t, int thread)
+{
+	const struct bwd *b = ctx;
+	size_t at = (size_t)t * b->C;
+	(void)thread;
+	row_bwd(b->kind, b->dx + at, b->dout + at, b->x + at, b->gain, b->stats + 2 * t, b->C);
+}
+
+static void
+columns_item(void *ctx, int p, int thread)
+{
+	const struct bwd *b = ctx;
+	int c = p * COLUMNS, n = b->C - c < COLUMNS ? b->C - c : COLUMNS;
+	(void)thread;
+	columns_bwd(b->dgain != NULL ? b->dgain + c : NULL, b->dbias != NULL ? b->dbias + c : NULL,
+		b->dout + c, b->x + c, b->stats, b->T, b->C, n);
+}
+
 void
 cpu_norm_bwd(struct kernels *k, enum k_norm kind, void *dx, float *dgain, float *dbias,
 	const void *dout, const void *x, struct k_mat gain, const float *stats, int T, int C)
@@ -131,18 +173,9 @@ cpu_norm_bwd(struct kernels *k, enum k_norm kind, void *dx, float *dgain, float 
 	float *buf = cpu_shared(k, C * sizeof(float), "norm_bwd");
 	if (buf == NULL)
 		return;
-	const float *g = cpu_vector(gain, C, buf);
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
-	for (int t = 0; t < T; t++) {
-		size_t at = (size_t)t * C;
-		row_bwd(kind, (float *)dx + at, (const float *)dout + at, (const float *)x + at, g,
-			stats + 2 * t, C);
-	}
-	int parts = dgain != NULL || dbias != NULL ? (C + COLUMNS - 1) / COLUMNS : 0;
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
-	for (int p = 0; p < parts; p++) {
-		int c = p * COLUMNS, n = C - c < COLUMNS ? C - c : COLUMNS;
-		columns_bwd(dgain != NULL ? dgain + c : NULL, dbias != NULL ? dbias + c : NULL,
-			(const float *)dout + c, (const float *)x + c, stats, T, C, n);
-	}
+	struct bwd b = {kind, dx, dgain, dbias, dout, x, cpu_vector(gain, C, buf), stats, T, C};
+	bool worth = (int64_t)T * C > 20000;
+	cpu_run(k, T, worth, row_item, &b);
+	if (dgain != NULL || dbias != NULL)
+		cpu_run(k, (C + COLUMNS - 1) / COLUMNS, worth, columns_item, &b);
 }

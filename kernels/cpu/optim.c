@@ -21,25 +21,39 @@ block_squares(const float *x, size_t n)
 	return s[0];
 }
 
+struct squares {
+	double *part; /* of each block */
+	const float *x;
+	size_t n;
+};
+
+static void
+squares_item(void *ctx, int b, int thread)
+{
+	const struct squares *s = ctx;
+	size_t i = (size_t)b * BLOCK;
+	(void)thread;
+	s->part[b] = block_squares(s->x + i, s->n - i < BLOCK ? s->n - i : BLOCK);
+}
+
 double
 cpu_sumsq(struct kernels *k, const float *x, size_t n)
 {
 	size_t blocks = (n + BLOCK - 1) / BLOCK;
-	double *part = cpu_shared(k, (blocks + 1) * sizeof *part, "sumsq");
-	if (part == NULL)
+	struct squares s = {cpu_shared(k, (blocks + 1) * sizeof *s.part, "sumsq"), x, n};
+	if (s.part == NULL)
 		return NAN;
-#pragma omp parallel for num_threads(k->threads) if (blocks > 4)
-	for (size_t b = 0; b < blocks; b++) {
-		size_t i = b * BLOCK;
-		part[b] = block_squares(x + i, n - i < BLOCK ? n - i : BLOCK);
-	}
+	cpu_run(k, (int)blocks, blocks > 4, squares_item, &s);
 	double sum = 0;
 	for (size_t b = 0; b < blocks; b++)
-		sum += part[b];
+		sum += s.part[b];
 	return sum;
 }
 
 struct adamw {
+	float *w, *m, *v;
+	const float *g;
+	size_t n;
 	double keep, beta1, beta2, step_size, root_bias2, eps, grad_scale;
 };
 
@@ -59,11 +73,25 @@ adamw_block(float *restrict w, const float *restrict g, float *restrict m, float
 	}
 }
 
+static void
+adamw_item(void *ctx, int b, int thread)
+{
+	const struct adamw *a = ctx;
+	size_t i = (size_t)b * BLOCK;
+	(void)thread;
+	adamw_block(a->w + i, a->g + i, a->m + i, a->v + i, a->n - i < BLOCK ? a->n - i : BLOCK, a);
+}
+
 void
 cpu_adamw(struct kernels *k, float *w, const float *g, float *m, float *v, size_t n, double lr,
 	double beta1, double beta2, double eps, double decay, double grad_scale, int64_t step)
 {
 	struct adamw a = {
+		.w = w,
+		.m = m,
+		.v = v,
+		.g = g,
+		.n = n,
 		.keep = 1 - lr * decay,
 		.beta1 = beta1,
 		.beta2 = beta2,
@@ -72,10 +100,5 @@ cpu_adamw(struct kernels *k, float *w, const float *g, float *m, float *v, size_
 		.eps = eps,
 		.grad_scale = grad_scale,
 	};
-	size_t blocks = (n + BLOCK - 1) / BLOCK;
-#pragma omp parallel for num_threads(k->threads) if (blocks > 1)
-	for (size_t b = 0; b < blocks; b++) {
-		size_t i = b * BLOCK;
-		adamw_block(w + i, g + i, m + i, v + i, n - i < BLOCK ? n - i : BLOCK, &a);
-	}
+	cpu_run(k, (int)((n + BLOCK - 1) / BLOCK), true, adamw_item, &a);
 }

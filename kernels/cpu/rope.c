@@ -25,17 +25,31 @@ rotate(float *x, const float *cs, int n)
 	}
 }
 
+struct job {
+	struct kernels *k;
+	struct k_heads x;
+	const int32_t *positions;
+	const float *freq;
+	int n_freq, n_heads;
+	bool inverse;
+};
+
+static void
+row_item(void *ctx, int t, int thread)
+{
+	const struct job *j = ctx;
+	float *cs = cpu_scratch(j->k, thread, 2 * j->n_freq * sizeof *cs, "rope");
+	if (cs == NULL)
+		return;
+	angles(cs, j->positions[t], j->freq, j->n_freq, j->inverse);
+	for (int h = 0; h < j->n_heads; h++)
+		rotate((float *)j->x.data + t * j->x.row + h * j->x.head, cs, j->n_freq);
+}
+
 void
 cpu_rope(struct kernels *k, struct k_heads x, const int32_t *positions, const float *freq,
 	int n_freq, int T, int n_heads, bool inverse)
 {
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * n_freq > 2000)
-	for (int t = 0; t < T; t++) {
-		float *cs = cpu_scratch(k, 2 * n_freq * sizeof *cs, "rope");
-		if (cs == NULL)
-			continue;
-		angles(cs, positions[t], freq, n_freq, inverse);
-		for (int h = 0; h < n_heads; h++)
-			rotate((float *)x.data + t * x.row + h * x.head, cs, n_freq);
-	}
+	struct job j = {k, x, positions, freq, n_freq, n_heads, inverse};
+	cpu_run(k, T, (int64_t)T * n_freq > 2000, row_item, &j);
 }

@@ -3,12 +3,26 @@
 
 #include "kernels/cpu/cpu.h"
 
+struct embed {
+	float *out;
+	struct k_mat table;
+	const int32_t *ids;
+	int C;
+};
+
+static void
+embed_item(void *ctx, int t, int thread)
+{
+	const struct embed *e = ctx;
+	(void)thread;
+	cpu_to_f32(e->out + (size_t)t * e->C, e->table, (size_t)e->ids[t] * e->C, e->C);
+}
+
 void
 cpu_embed_fwd(struct kernels *k, void *out, struct k_mat table, const int32_t *ids, int T, int C)
 {
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
-	for (int t = 0; t < T; t++)
-		cpu_to_f32((float *)out + (size_t)t * C, table, (size_t)ids[t] * C, C);
+	struct embed e = {out, table, ids, C};
+	cpu_run(k, T, (int64_t)T * C > 20000, embed_item, &e);
 }
 
 /* Threads share the columns, so that rows with the same id add up in row order. */
@@ -21,16 +35,29 @@ add_to(float *restrict y, const float *restrict x, size_t n)
 		y[i] += x[i];
 }
 
+/* Rows moved or added: of x to or from `rows` of out. */
+struct move {
+	float *out;
+	const float *x;
+	const int32_t *rows;
+	int T, C;
+};
+
+static void
+scatter_item(void *ctx, int p, int thread)
+{
+	const struct move *m = ctx;
+	int c = p * COLUMNS, n = m->C - c < COLUMNS ? m->C - c : COLUMNS;
+	(void)thread;
+	for (int t = 0; t < m->T; t++)
+		add_to(m->out + (size_t)m->rows[t] * m->C + c, m->x + (size_t)t * m->C + c, n);
+}
+
 static void
 scatter_add(struct kernels *k, float *out, const float *x, const int32_t *rows, int T, int C)
 {
-	int parts = (C + COLUMNS - 1) / COLUMNS;
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)T * C > 20000)
-	for (int p = 0; p < parts; p++) {
-		int c = p * COLUMNS, n = C - c < COLUMNS ? C - c : COLUMNS;
-		for (int t = 0; t < T; t++)
-			add_to(out + (size_t)rows[t] * C + c, x + (size_t)t * C + c, n);
-	}
+	struct move m = {out, x, rows, T, C};
+	cpu_run(k, (C + COLUMNS - 1) / COLUMNS, (int64_t)T * C > 20000, scatter_item, &m);
 }
 
 void
@@ -45,13 +72,19 @@ cpu_rows_add(struct kernels *k, void *out, const void *x, const int32_t *rows, i
 	scatter_add(k, out, x, rows, R, C);
 }
 
+static void
+get_item(void *ctx, int r, int thread)
+{
+	const struct move *m = ctx;
+	(void)thread;
+	memcpy(m->out + (size_t)r * m->C, m->x + (size_t)m->rows[r] * m->C, m->C * sizeof *m->x);
+}
+
 void
 cpu_rows_get(struct kernels *k, void *out, const void *x, const int32_t *rows, int R, int C)
 {
-#pragma omp parallel for num_threads(k->threads) if ((int64_t)R * C > 40000)
-	for (int r = 0; r < R; r++)
-		memcpy((float *)out + (size_t)r * C, (const float *)x + (size_t)rows[r] * C,
-			C * sizeof(float));
+	struct move m = {out, x, rows, R, C};
+	cpu_run(k, R, (int64_t)R * C > 40000, get_item, &m);
 }
 
 void
@@ -65,13 +98,24 @@ cpu_rows_put(struct kernels *k, void *out, const void *x, const int32_t *rows, i
 
 enum { PIECE = 1 << 14 };
 
+struct sum {
+	float *y;
+	const float *x;
+	size_t n;
+};
+
+static void
+add_item(void *ctx, int p, int thread)
+{
+	const struct sum *s = ctx;
+	size_t i = (size_t)p * PIECE;
+	(void)thread;
+	add_to(s->y + i, s->x + i, s->n - i < PIECE ? s->n - i : PIECE);
+}
+
 void
 cpu_add(struct kernels *k, void *y, const void *x, size_t n)
 {
-	size_t parts = (n + PIECE - 1) / PIECE;
-#pragma omp parallel for num_threads(k->threads) if (parts > 1)
-	for (size_t p = 0; p < parts; p++) {
-		size_t i = p * PIECE;
-		add_to((float *)y + i, (const float *)x + i, n - i < PIECE ? n - i : PIECE);
-	}
+	struct sum s = {y, x, n};
+	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, add_item, &s);
 }

@@ -18,6 +18,7 @@ struct job {
 	struct k_mat w, bias;
 	int T, I, O;
 	bool add;
+	struct kernels *k;
 	float *sums; /* [T,CHUNK] of the item; rows far apart in y would fight for the cache */
 };
 
@@ -176,23 +177,23 @@ store(const struct job *j, const float *sums, int o, int n)
 	}
 }
 
+static void
+chunk_item(void *ctx, int c, int thread)
+{
+	stream_function *const f[] = {stream_generic, stream_v3, stream_v4};
+	struct job j = *(const struct job *)ctx;
+	int o = c * CHUNK, end = o + CHUNK < j.O ? o + CHUNK : j.O;
+	j.sums = cpu_scratch(j.k, thread, sizeof *j.sums * CHUNK * j.T, "linear_fwd");
+	if (j.sums == NULL)
+		return;
+	f[((struct cpu *)j.k->priv)->level](&j, o, end);
+	store(&j, j.sums, o, end - o);
+}
+
 void
 cpu_stream(struct kernels *k, float *y, const float *x, struct k_mat w, struct k_mat bias, int T,
 	int I, int O, bool add)
 {
-	stream_function *const f[] = {stream_generic, stream_v3, stream_v4};
-	stream_function *run = f[((struct cpu *)k->priv)->level];
-	struct job j = {y, x, w, bias, T, I, O, add, NULL};
-	int chunks = (O + CHUNK - 1) / CHUNK;
-	size_t bytes = sizeof(float) * CHUNK * T;
-#pragma omp parallel for schedule(dynamic) num_threads(k->threads) if (chunks > 1)
-	for (int c = 0; c < chunks; c++) {
-		int o = c * CHUNK, end = o + CHUNK < O ? o + CHUNK : O;
-		struct job mine = j;
-		mine.sums = cpu_scratch(k, bytes, "linear_fwd");
-		if (mine.sums == NULL)
-			continue;
-		run(&mine, o, end);
-		store(&j, mine.sums, o, end - o);
-	}
+	struct job j = {y, x, w, bias, T, I, O, add, k, NULL};
+	cpu_run(k, (O + CHUNK - 1) / CHUNK, true, chunk_item, &j);
 }

@@ -413,11 +413,20 @@ admit(struct generator *g, struct err *e)
 	return 0;
 }
 
+static void
+draw_row(void *ctx, int r, int thread)
+{
+	const struct generator *g = ctx;
+	struct gen_work *w = g->work;
+	size_t V = (size_t)g->model->config.vocab;
+	(void)thread;
+	w->drawn[r] = draw(g, &w->lanes[w->batch_lanes[r]], w->logits + (size_t)r * V);
+}
+
 static int
 decode(struct generator *g, struct err *e)
 {
 	struct gen_work *w = g->work;
-	size_t V = (size_t)g->model->config.vocab;
 	batch_clear(&w->batch);
 	for (int i = 0; i < g->batch; i++)
 		if (w->lanes[i].job) {
@@ -430,9 +439,7 @@ decode(struct generator *g, struct err *e)
 		return -1;
 	const int *lanes = w->batch_lanes;
 	int n = w->batch.n_rows;
-#pragma omp parallel for num_threads(g->model->k->threads) schedule(static) if (n > 1)
-	for (int r = 0; r < n; r++)
-		w->drawn[r] = draw(g, &w->lanes[lanes[r]], w->logits + (size_t)r * V);
+	g->model->k->parallel(g->model->k, n, draw_row, g);
 	for (int r = 0; r < n; r++)
 		if (take(g, &w->lanes[lanes[r]], w->drawn[r], e) < 0)
 			return -1;

@@ -348,10 +348,8 @@ long_prompt(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	(void)argc;
-	wait_passively(argv);
 	RUN(forward);
 	RUN(decode_bits);
 	RUN(backward);

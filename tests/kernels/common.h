@@ -1,20 +1,8 @@
 #ifndef PRO_TESTS_KERNELS_COMMON_H
 #define PRO_TESTS_KERNELS_COMMON_H
 
-#include <unistd.h>
-
 #include "kernels/kernels.h"
 #include "tests/test.h"
-
-/* Threads that wait by spinning make tiny ops on a busy machine many times slower.  libgomp reads
- * its environment before main, so the test starts itself again. */
-static inline void
-wait_passively(char **argv)
-{
-	if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0 && getenv("PRO_TEST_AGAIN") == NULL &&
-		setenv("PRO_TEST_AGAIN", "1", 1) == 0)
-		execv("/proc/self/exe", argv);
-}
 
 static uint64_t seed = 1;
 

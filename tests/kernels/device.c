@@ -119,10 +119,8 @@ adamw(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	(void)argc;
-	wait_passively(argv);
 	RUN(memory);
 	RUN(sticky_error);
 	RUN(sumsq);

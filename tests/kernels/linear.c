@@ -185,10 +185,8 @@ all_halves(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	(void)argc;
-	wait_passively(argv);
 	RUN(forward);
 	RUN(row_bits);
 	RUN(backward);

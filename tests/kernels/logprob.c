@@ -212,10 +212,8 @@ row_bits(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	(void)argc;
-	wait_passively(argv);
 	RUN(shapes);
 	RUN(extreme_logits);
 	RUN(row_bits);

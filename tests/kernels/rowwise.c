@@ -303,10 +303,8 @@ moves(void)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
-	(void)argc;
-	wait_passively(argv);
 	RUN(norms);
 	RUN(rope);
 	RUN(exponential);

@@ -56,4 +56,22 @@ pad(struct buf *b, size_t to)
 		buf_putc(b, 0);
 }
 
+static char tmp[64];
+
+static inline void
+make_tmp(void)
+{
+	strcpy(tmp, "/tmp/pro-gguf-XXXXXX");
+	if (mkdtemp(tmp) == NULL)
+		abort();
+}
+
+static inline const char *
+in_tmp(const char *name)
+{
+	static char path[200];
+	snprintf(path, sizeof path, "%s/%s", tmp, name);
+	return path;
+}
+
 #endif
