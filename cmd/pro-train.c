@@ -81,7 +81,7 @@ static const struct cli_option options[] = {
 	PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
 	FLAG("resume", o.resume, "go on with the newest checkpoint"),
 	FLAG("overwrite", o.overwrite, "replace what is at --out"),
-	FLAG("plan", plan, "print memory and steps, and exit"),
+	FLAG("plan", plan, "print memory, steps and time, and exit"),
 	{0},
 };
 /* clang-format on */
@@ -225,7 +225,7 @@ print_plan(struct job *j)
 {
 	struct buf b = BUF_INIT;
 	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-	job_plan(j, pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0, &b);
+	job_plan(j, pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0, clock_seconds, &b);
 	fwrite(b.data, 1, b.len, stdout);
 	buf_free(&b);
 }

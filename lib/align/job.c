@@ -53,11 +53,12 @@ job_read(struct job *j, struct filter *f, int64_t expect, struct err *e)
 }
 
 void
-job_plan(struct job *j, size_t memory_bytes, struct buf *out)
+job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out)
 {
 	/* the head that will be trained, whatever the folder has */
 	j->config.head = j->o.data.method->head;
-	run_plan(&j->o.run, &j->config, &j->data, memory_bytes, out);
+	double rate = plan_rate(j->kernels, &j->config, clock);
+	run_plan(&j->o.run, &j->config, &j->data, memory_bytes, rate, out);
 }
 
 static int

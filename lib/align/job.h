@@ -40,7 +40,8 @@ struct job {
 int job_open(struct job *j, const struct job_options *o, struct kernels *k, const char **how,
 	struct err *e);
 int job_read(struct job *j, struct filter *f, int64_t expect, struct err *e);
-void job_plan(struct job *j, size_t memory_bytes, struct buf *out);
+/* run_plan; clock (seconds) is for measuring the machine. */
+void job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out);
 /* Loads the model and trains it (run_train).  described: cli_describe's text, for pro.json. */
 int job_train(struct job *j, const struct run_hooks *h, const char *described, struct err *e);
 void job_close(struct job *j);

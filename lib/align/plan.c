@@ -23,9 +23,71 @@ largest_fitting(const struct model_config *c, const struct dataset *d, int micro
 	return micro;
 }
 
+/* Query-key pairs of one record. */
+static double
+pairs_of(const struct example *x)
+{
+	double p = x->n_prompt, pairs = p * p / 2;
+	for (int k = 0; k < x->n; k++) {
+		double r = x->n_ids[k];
+		pairs += r * p + r * r / 2;
+	}
+	return pairs;
+}
+
+double
+plan_flops(const struct model_config *c, const struct dataset *d)
+{
+	bool lm = c->head == HEAD_LM;
+	double head = (double)c->vocab * c->hidden, pairs = 0, targets = 0;
+	double trunk = (double)config_parameters(c) - head - (lm && !c->tied_head ? head : 0);
+	for (size_t i = 0; i < d->n; i++) {
+		pairs += pairs_of(&d->v[i]);
+		for (int k = 0; lm && k < d->v[i].n; k++)
+			targets += d->v[i].n_ids[k];
+	}
+	/* 2 a weight forward, 4 backward; the head's logits once more in the backward; attention
+	 * has 2 products forward and 5 backward */
+	return 6 * trunk * (double)d->n_tokens + 8 * head * targets +
+	       14.0 * c->n_layers * c->n_heads * c->head_dim * pairs;
+}
+
+double
+plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void))
+{
+	enum { ROWS = 512 };
+	size_t C = (size_t)c->hidden, F = (size_t)c->ffn;
+	float *x = k->alloc(k, ROWS * C * k_dtype_size(k->act));
+	float *y = k->alloc(k, ROWS * F * k_dtype_size(k->act));
+	float *w = k->alloc(k, C * F * sizeof *w), *dw = k->alloc(k, C * F * sizeof *dw);
+	double rate = 0;
+	if (x && y && w && dw) {
+		struct k_mat m = {w, K_F32}, none = {NULL, K_F32};
+		double start = 0, spent = 0;
+		char msg[256];
+		int n = -1; /* the first one warms up */
+		for (; n < 1 || (spent < 0.2 && n < 100000); n++) {
+			if (n == 0)
+				start = clock();
+			k->linear_fwd(k, y, x, m, none, ROWS, c->hidden, c->ffn, 0);
+			k->linear_bwd_x(k, x, y, m, ROWS, c->hidden, c->ffn, 0);
+			k->linear_bwd_w(k, dw, NULL, y, x, ROWS, c->hidden, c->ffn);
+			if (n >= 0 && k->sync(k, msg, sizeof msg) == 0)
+				spent = clock() - start;
+		}
+		if (spent > 0)
+			rate = 6.0 * ROWS * (double)C * (double)F * n / spent;
+	}
+	void *all[] = {x, y, w, dw};
+	for (int i = 0; i < 4; i++)
+		if (all[i])
+			k->free(k, all[i]);
+	return rate;
+}
+
 void
 run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
-	size_t memory_bytes, struct buf *out)
+	size_t memory_bytes, double rate, struct buf *out)
 {
 	struct train_plan p;
 	size_t total = total_bytes(c, d, (int)o->per_device, &p);
@@ -40,6 +102,12 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 		(long long)run_per_epoch(o, d->n));
 	buf_printf(out, "data           %14zu records, %lld tokens an epoch\n", d->n,
 		(long long)d->n_tokens);
+	if (rate > 0) {
+		double epoch = plan_flops(c, d) / rate, steps = (double)run_total(o, d->n);
+		buf_printf(out,
+			"time           %14.1f seconds at least, %.1f an epoch, at %.1f GFLOP/s\n",
+			epoch * steps / (double)run_per_epoch(o, d->n), epoch, rate / 1e9);
+	}
 	if (memory_bytes == 0)
 		return;
 	row(out, "memory", memory_bytes);

@@ -7,8 +7,16 @@
  * What a run will take, before the model is loaded: appends a table of bytes (parameters,
  * gradients, moments, activations of the largest micro-batch), of steps and tokens, and says which
  * --per-device-train-batch-size fits into memory_bytes (0: not known) when the asked one does not.
+ * rate: floating-point operations a second, of plan_rate; 0: says no time.
  */
 void run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
-	size_t memory_bytes, struct buf *out);
+	size_t memory_bytes, double rate, struct buf *out);
+
+/* Floating-point operations of training on every record of d once: matrix products and attention,
+ * forward and backward, a shared prompt once. */
+double plan_flops(const struct model_config *c, const struct dataset *d);
+/* What k makes of the feed-forward products of c, forward and backward, on a few rows;
+ * clock gives seconds.  0 when there is no memory. */
+double plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void));
 
 #endif
