@@ -7,7 +7,7 @@ static struct {
 	const char *reward, *policy, *as, *field, *template;
 	int64_t max_length, max_prompt_length, batch_records;
 	int on_overlong;
-	bool tensors;
+	bool tensors, joint;
 } opt = {.field = "reward"};
 
 static const struct cli_option options[] = {
@@ -34,6 +34,9 @@ static const struct cli_option options[] = {
 		"truncate|drop|error", 0, 0, NULL},
 	{"batch-records", 0, CLI_INT, &opt.batch_records, "N",
 		"records computed together at most; 0: as many as fit", NULL, 0, 1e6, NULL},
+	{"count-joint", 0, CLI_FLAG, &opt.joint, NULL,
+		"count responses that one text with the prompt would encode otherwise", NULL, 0, 0,
+		NULL},
 	{0},
 };
 
@@ -51,12 +54,19 @@ struct job {
 	struct tensor_writer tensors;
 	struct buf template;
 	struct progress progress;
+	int64_t n_joint; /* responses that --count-joint found */
 };
 
 static int
 done(void *ctx, struct scored *x, struct err *e)
 {
 	struct job *j = ctx;
+	if (opt.joint && x->record.n_responses > 0) {
+		int differ = encode_joint_differs(&j->scorer.params, &x->record, e);
+		if (differ < 0)
+			return err_prefix(e, "%s:%lld", x->file, (long long)x->line);
+		j->n_joint += differ;
+	}
 	if (score_fields_write(&j->fields, x, e) < 0)
 		return -1;
 	if (opt.tensors) {
@@ -79,6 +89,10 @@ report(const struct job *j, double seconds)
 		b.data, (long long)j->stream.n_responses, (long long)j->stream.n_without,
 		(long long)j->stream.n_tokens,
 		seconds > 0 ? (double)j->stream.n_tokens / seconds : 0.0);
+	if (opt.joint)
+		cli_info(&cli,
+			"%lld of %lld responses would have other ids in one text with their prompt",
+			(long long)j->n_joint, (long long)j->stream.n_responses);
 	buf_free(&b);
 }
 

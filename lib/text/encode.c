@@ -132,3 +132,29 @@ encode_reward(const struct encode_params *p, const struct record *r, struct aren
 	ids_free(&row);
 	return rc < 0 ? -1 : judge(p, out, e);
 }
+
+int
+encode_joint_differs(const struct encode_params *p, const struct record *r, struct err *e)
+{
+	struct ids prompt = {0}, apart = {0}, joint = {0};
+	int rc = template_prompt(
+		p->template, p->tokenizer, r->turns, r->n_turns, r->raw, &prompt, e);
+	int differ = 0;
+	for (int k = 0; rc == 0 && k < r->n_responses; k++) {
+		const struct response *y = &r->responses[k];
+		apart.n = joint.n = 0;
+		ids_append(&apart, prompt.v, prompt.n);
+		rc = template_response(p->template, p->tokenizer, y->text, y->n, &apart, e);
+		if (rc == 0)
+			rc = template_joint(p->template, p->tokenizer, r->turns, r->n_turns,
+				y->text, y->n, &joint, e);
+		differ += rc == 0 &&
+			  (apart.n != joint.n ||
+				  (apart.n > 0 && memcmp(apart.v, joint.v,
+							  apart.n * sizeof *apart.v) != 0));
+	}
+	ids_free(&prompt);
+	ids_free(&apart);
+	ids_free(&joint);
+	return rc < 0 ? -1 : differ;
+}

@@ -46,4 +46,8 @@ int encode_policy(const struct encode_params *p, const struct record *r, struct 
 int encode_reward(const struct encode_params *p, const struct record *r, struct arena *a,
 	struct encoded *out, struct err *e);
 
+/* How many of r's responses would have other ids, or the prompt before them, were prompt and
+ * response encoded as one text; before any cut.  -1 on error. */
+int encode_joint_differs(const struct encode_params *p, const struct record *r, struct err *e);
+
 #endif

@@ -161,6 +161,29 @@ ends_in_generation(const struct template *p, const struct turn *turns, int n)
 	       memcmp(turns[n - 1].text + turns[n - 1].n - len, g, len) == 0;
 }
 
+static void
+put_prompt(struct writer *w, const struct tokenizer *t, const struct turn *turns, int n_turns)
+{
+	const struct template *p = w->p;
+	int32_t eos = tokenizer_eos(t), bos = tokenizer_bos(t);
+	tokenizer_decode(t, &eos, 1, false, true, &w->eos);
+	tokenizer_decode(t, &bos, 1, false, true, &w->bos);
+	put_literal(w, p->begin);
+	put_turns(w, turns, n_turns);
+	if (!ends_in_generation(p, turns, n_turns))
+		put_literal(w, p->generation);
+}
+
+static int
+finish(struct writer *w, const struct tokenizer *t, struct ids *out, struct err *e)
+{
+	int rc = tokenizer_encode(t, w->v, w->n, 0, out, e);
+	free(w->v);
+	buf_free(&w->eos);
+	buf_free(&w->bos);
+	return rc;
+}
+
 int
 template_prompt(const struct template *p, const struct tokenizer *t, const struct turn *turns,
 	int n_turns, bool raw, struct ids *out, struct err *e)
@@ -168,18 +191,22 @@ template_prompt(const struct template *p, const struct tokenizer *t, const struc
 	(void)raw; /* under every template but plain raw text is a user's turn, and plain adds
 		    * nothing to one */
 	struct writer w = {.p = p};
-	int32_t eos = tokenizer_eos(t), bos = tokenizer_bos(t);
-	tokenizer_decode(t, &eos, 1, false, true, &w.eos);
-	tokenizer_decode(t, &bos, 1, false, true, &w.bos);
-	put_literal(&w, p->begin);
-	put_turns(&w, turns, n_turns);
-	if (!ends_in_generation(p, turns, n_turns))
-		put_literal(&w, p->generation);
-	int rc = tokenizer_encode(t, w.v, w.n, 0, out, e);
-	free(w.v);
-	buf_free(&w.eos);
-	buf_free(&w.bos);
-	return rc;
+	put_prompt(&w, t, turns, n_turns);
+	return finish(&w, t, out, e);
+}
+
+int
+template_joint(const struct template *p, const struct tokenizer *t, const struct turn *turns,
+	int n_turns, const char *text, size_t n, struct ids *out, struct err *e)
+{
+	struct writer w = {.p = p};
+	const char *prefix = or_empty(p->response_prefix);
+	put_prompt(&w, t, turns, n_turns);
+	/* template_response writes no space for SentencePiece before nothing */
+	if (n > 0 || !tokenizer_has_prefix(t))
+		put(&w, prefix, strlen(prefix), true);
+	put(&w, text, n, false);
+	return finish(&w, t, out, e);
 }
 
 int

@@ -52,6 +52,10 @@ int template_prompt(const struct template *p, const struct tokenizer *t, const s
 /* Response ids, the template's leading space included, without eos. */
 int template_response(const struct template *p, const struct tokenizer *t, const char *text,
 	size_t n, struct ids *out, struct err *e);
+/* What the two would be if they were encoded as one text, as many tools do: the ids may differ at
+ * the border.  Only for counting that. */
+int template_joint(const struct template *p, const struct tokenizer *t, const struct turn *turns,
+	int n_turns, const char *text, size_t n, struct ids *out, struct err *e);
 /* The id that ends a response: the template's end-of-turn token if it has one, else the
  * tokenizer's eos; -1: none. */
 int32_t template_eos(const struct template *p, const struct tokenizer *t);

@@ -319,6 +319,32 @@ response_space(void)
 	ids_free(&ids);
 }
 
+/* One text has a merge across the border that two have not. */
+static void
+joint(void)
+{
+	struct tokenizer *t = NULL;
+	struct template *plain = NULL;
+	struct made m = {0};
+	struct err e = {0};
+	static const char json[] =
+		"{\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+		"\"model\":{\"type\":\"BPE\",\"merges\":[\"a b\"],\"vocab\":{\"a\":0,\"b\":1,"
+		"\"ab\":2}}}";
+	CHECK(tokenizer_from_json(&t, json, strlen(json), &e) == 0);
+	CHECK(template_select(&plain, "plain", NULL, NULL, NULL, NULL) == 0);
+	say(&m, ROLE_USER, "ba");
+	answer(&m, "bab", true); /* ba|bab, but babab */
+	answer(&m, "ab", true);
+	answer(&m, "", true);
+	struct encode_params p = {t, plain, 512, 384, OVERLONG_TRUNCATE};
+	CHECK(t && encode_joint_differs(&p, &m.r, &e) == 1);
+	answer(&m, "x", true);
+	CHECK(t && encode_joint_differs(&p, &m.r, &e) == -1 && e.code == ERR_DATA);
+	template_free(plain);
+	tokenizer_free(t);
+}
+
 int
 main(void)
 {
@@ -328,5 +354,6 @@ main(void)
 	RUN(reward_rows);
 	RUN(unspellable);
 	RUN(response_space);
+	RUN(joint);
 	TEST_END;
 }
