@@ -334,6 +334,7 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 
 /* ------------------------------------------------------------------ reading */
 
+/* state.json of dir into *o, the caller's; NULL on error. */
 static int
 read_state(const char *dir, json_t **o, struct err *e)
 {
@@ -352,6 +353,10 @@ read_state(const char *dir, json_t **o, struct err *e)
 		if (!json_is_string(want) || strcmp(json_string_value(want), hex) != 0)
 			rc = err_set(e, ERR_DATA, "%s: is not what was written", path.data);
 		json_decref(want);
+	}
+	if (rc < 0) {
+		json_decref(*o);
+		*o = NULL;
 	}
 	buf_free(&path);
 	buf_free(&text);

@@ -55,6 +55,10 @@ mkdir gpt2 && echo '{"a":' >gpt2/vocab.json && echo '#version: 0.2' >gpt2/merges
 check_exit 65 "a broken vocab.json" pro-model tokenize gpt2
 check_err "is named" "gpt2: vocab.json: "
 
+cat ranked.jsonl ranked.jsonl >twice.jsonl
+check_exit 65 "pro-bootstrap with an id twice" pro-bootstrap --model m --reward rm --out boot --parts 2 twice.jsonl
+check_err "names the line of its input" "pro-bootstrap: twice.jsonl:5: id 'r1' was read before"
+
 # --- the best model so far rots while a run is interrupted
 train=(pro-train --model m --out best -q --threads 1 --learning-rate 1e-2 --num-train-epochs 500 --save-steps 1
 	--per-device-train-batch-size 1 --gradient-accumulation-steps 1 --validate in.jsonl --validate-reward rm
