@@ -114,8 +114,8 @@ check-cli: $(CMDS) $(WORLD)
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(CLI)
 lint: deps-check compile_commands.json
 	@tests/run $(LINT)
-check-gpu:
-	@echo "check-gpu: this version has no CUDA backend"; exit 1
+check-gpu bench-gpu:
+	@echo "$@: this version has no CUDA backend"; exit 1
 
 # libFuzzer targets: clang's own objects of the library.
 FUZZ_CC := clang -std=c17 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
@@ -137,7 +137,10 @@ build-fuzz/fuzz_%: build-fuzz/tests/fuzz/fuzz_%.o build-fuzz/libpro.a
 	$(Q)clang++ -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 fuzzers: $(FUZZERS)
 SECS ?= 60
-fuzz: build-fuzz/fuzz_$(T)
+fuzz-usage:
+	@echo 'say which: make fuzz T=NAME SECS=60, NAME one of' \
+	$(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c)); exit 64
+fuzz: $(if $(T),build-fuzz/fuzz_$(T),fuzz-usage)
 	@mkdir -p build-fuzz/corpus/$(T)
 	build-fuzz/fuzz_$(T) -max_total_time=$(SECS) -timeout=10 -rss_limit_mb=4096 \
 		build-fuzz/corpus/$(T) tests/fuzz/seeds/$(T)
@@ -165,8 +168,8 @@ install: all
 clean:
 	rm -rf build build-san build-fuzz compile_commands.json
 
-.PHONY: all unit world deps deps-check quickstart check run-tests check-unit check-cli lint check-gpu fuzzers \
-	fuzz bench install clean
+.PHONY: all unit world deps deps-check quickstart check run-tests check-unit check-cli lint check-gpu bench-gpu fuzzers \
+	fuzz fuzz-usage bench install clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(wildcard $(BUILD)/cmd/*.d $(BUILD)/tests/*/*.d $(BUILD)/examples/*/*.d) \
 	$(FUZZ_OBJ:.o=.d)

@@ -30,7 +30,7 @@ train() {
 
 step "The world: demonstrations of several qualities, comparisons by two judges"
 pro-world text -n 1500 --quality .5 --seed 10 | pro-model tokenizer --vocab 420 --out tokenizer
-pro-world demos -n 6000 --quality .35 --seed 1 >demos-base.jsonl
+pro-world demos -n 7000 --quality .35 --seed 1 >demos-base.jsonl
 pro-world demos -n 1500 --quality .10 --seed 2 >demos-low.jsonl
 pro-world demos -n 1500 --quality .60 --seed 3 >demos-mid.jsonl
 pro-world demos -n 1500 --quality .95 --seed 4 >demos-high.jsonl
@@ -57,9 +57,9 @@ JSON
 pro-model init llama.json --tokenizer tokenizer --seed 1 --out llama-0
 pro-model init neox.json --tokenizer tokenizer --seed 2 --out neox-0
 train --method sft --model llama-0 --out base --learning-rate 3e-3 --lr-scheduler-type cosine \
-	--num-train-epochs 2 demos-base.jsonl >base.log
+	--num-train-epochs 3 demos-base.jsonl >base.log
 train --method sft --model neox-0 --out neox --learning-rate 3e-3 --lr-scheduler-type cosine \
-	--num-train-epochs 1 demos-base.jsonl >neox.log
+	--num-train-epochs 3 demos-base.jsonl >neox.log
 
 step "Three policies of different quality (stand-ins for Curie, Alpaca, ChatGPT)"
 for q in low mid high; do
@@ -77,8 +77,12 @@ pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --rewa
 		--agreement true --format json >heldout.json
 
 step "Expansion to length 3 with the strongest model, reranked by RM_train"
-pro-augment -q --model high --source high -n 1 --seed 21 --expect 1200 hh.jsonl |
-	pro-rerank -q --reward RM_train --expect 1200 >hh-3.jsonl
+expand() { # FILE COUNT
+	pro-augment -q --model high --source high -n 1 --seed 21 --expect "$2" "$1" |
+		pro-rerank -q --reward RM_train --expect "$2"
+}
+expand hh.jsonl 1200 >hh-3.jsonl
+expand boot.jsonl 300 >boot-3.jsonl
 
 step "PRO on the rankings of length 3; SFT on the human choices"
 train --method pro --model base --out PRO --learning-rate 5e-4 --num-train-epochs 2 hh-3.jsonl >pro.log
@@ -86,7 +90,7 @@ train --method sft --model base --out SFT --learning-rate 5e-4 --num-train-epoch
 
 step "One round of self-bootstrapping from PRO"
 pro-bootstrap -q --model PRO --reward RM_train --out PRO-s --parts 1 --learning-rate 2e-4 --num-train-epochs 1 \
-	--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot.jsonl >boot.log
+	--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot-3.jsonl >boot.log
 
 step "Evaluation on held-out prompts"
 cp test.jsonl answers.jsonl

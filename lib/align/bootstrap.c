@@ -70,15 +70,7 @@ bootstrap_write(
 	const struct bootstrap *o, int part, const char *name, const char *text, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	struct out out;
-	int rc = out_open(&out, bootstrap_path(o, part, name, &path), e);
-	if (rc == 0) {
-		rc = out_write(&out, text, strlen(text), e);
-		if (rc == 0)
-			rc = out_commit(&out, e);
-		else
-			out_abort(&out);
-	}
+	int rc = file_write(bootstrap_path(o, part, name, &path), text, strlen(text), e);
 	buf_free(&path);
 	return rc;
 }

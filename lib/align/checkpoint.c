@@ -245,15 +245,7 @@ static int
 write_text(const char *dir, const char *name, const char *s, size_t n, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, name), e);
-	if (rc == 0) {
-		rc = out_write(&o, s, n, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
+	int rc = file_write(path_join(&path, dir, name), s, n, e);
 	buf_free(&path);
 	return rc;
 }

@@ -86,6 +86,21 @@ train(struct job *j, struct model *m, struct validator *v, const struct run_hook
 	return rc;
 }
 
+/* What the validation reads, as is said of the training data. */
+static void
+note_validation(const struct job *j, const struct validator *v, const struct run_hooks *h)
+{
+	struct buf b = BUF_INIT;
+	if (h->note == NULL)
+		return;
+	buf_printf(&b,
+		"validation on %d records, %lld dropped, %lld prompts cut; %s: template %s (%s)",
+		v->n, (long long)v->n_dropped, (long long)v->n_prompt_cut, j->o.validate.reward_dir,
+		template_name(v->scorer.template), v->how);
+	h->note(h->ctx, b.data);
+	buf_free(&b);
+}
+
 int
 job_train(struct job *j, const struct run_hooks *h, const char *described, struct err *e)
 {
@@ -102,6 +117,7 @@ job_train(struct job *j, const struct run_hooks *h, const char *described, struc
 	if (j->o.validate.file == NULL) {
 		rc = train(j, m, NULL, h, described, e);
 	} else if ((rc = validator_open(&v, &j->o.validate, m, &j->o.data.encode, e)) == 0) {
+		note_validation(j, &v, h);
 		rc = train(j, m, &v, h, described, e);
 		validator_close(&v);
 	}

@@ -101,6 +101,9 @@ validate(struct run *r, struct err *e)
 	int rc = validator_run(r->validator, &mean, e);
 	if (rc <= 0)
 		return rc < 0 ? err_prefix(e, "validation at step %lld", (long long)s->step) : 0;
+	if (r->validator->n_answer_cut > 0)
+		note(r, "validation at step %lld: %lld of %d texts cut for the reward model",
+			(long long)s->step, (long long)r->validator->n_answer_cut, r->validator->n);
 	/* step 0 is logged only: the model that training starts from is no candidate */
 	bool better = s->step > 0 && (s->best_step < 0 || mean > s->best_reward);
 	if (better) {

@@ -8,7 +8,7 @@
 
 /* Takes the prompt of r alone: what a response is made for. */
 static int
-add_prompt(struct validator *v, const struct record *r, struct err *e)
+take_prompt(struct validator *v, const struct record *r, struct err *e)
 {
 	if (v->n == v->cap) {
 		v->cap = 2 * v->cap + 64;
@@ -22,6 +22,26 @@ add_prompt(struct validator *v, const struct record *r, struct err *e)
 	return record_take(&v->records[v->n++], root, e);
 }
 
+/* 1; 0 when the prompt is too long and --on-overlong says drop; -1. */
+static int
+add_prompt(struct validator *v, const struct record *r, struct err *e)
+{
+	struct arena a;
+	struct encoded enc;
+	arena_init(&a);
+	int rc = take_prompt(v, r, e);
+	if (rc == 0)
+		rc = encode_policy(&v->params, &v->records[v->n - 1], &a, &enc, e);
+	if (rc > 0)
+		v->n_prompt_cut += enc.prompt_cut > 0;
+	if (rc == 0) {
+		v->n_dropped++;
+		record_free(&v->records[--v->n]);
+	}
+	arena_free(&a);
+	return rc;
+}
+
 static int
 read_prompts(struct validator *v, const char *file, struct sha256 *s, struct err *e)
 {
@@ -31,7 +51,9 @@ read_prompts(struct validator *v, const char *file, struct sha256 *s, struct err
 	int rc = filter_open(&f, &file, 1, NULL, NULL, e);
 	while (rc >= 0 && (rc = filter_next(&f, &r, e)) > 0) {
 		rc = add_prompt(v, &r, e);
-		if (rc == 0) {
+		if (rc < 0)
+			filter_where(&f, e);
+		if (rc > 0) {
 			record_write(&v->records[v->n - 1], &text);
 			sha256_add(s, text.data, text.len);
 			buf_reset(&text);
@@ -56,7 +78,7 @@ validator_open(struct validator *v, const struct validate_options *o, struct mod
 	int rc = read_prompts(v, o->file, &s, e);
 	if (rc == 0)
 		rc = scorer_open(&v->scorer, o->reward_dir, HEAD_REWARD, NULL, 0, 0,
-			OVERLONG_TRUNCATE, policy->k, NULL, e);
+			OVERLONG_TRUNCATE, policy->k, &v->how, e);
 	if (rc == 0) {
 		const char *hash = model_hash(v->scorer.model);
 		sha256_add(&s, hash, strlen(hash));
@@ -100,6 +122,7 @@ encode_answer(struct validator *v, int i, const struct gen_result *g, struct are
 	if (rc == 0)
 		rc = err_set(e, ERR_DATA, "record %s: too long to be scored", v->records[i].id);
 	record_free(&r);
+	v->n_answer_cut += rc > 0 && out->responses_cut > 0;
 	if (rc > 0 && scorer_refuses(&v->scorer, out))
 		rc = err_set(e, ERR_DATA, "record %s: %s", v->records[i].id,
 			scorer_refuses(&v->scorer, out));
@@ -165,6 +188,7 @@ validator_run(struct validator *v, double *mean, struct err *e)
 	double **rewards = arena_alloc(&a, n * sizeof *rewards);
 	for (size_t i = 0; i < n; i++)
 		list[i] = &enc[i], rewards[i] = &score[i];
+	v->n_answer_cut = 0;
 	int rc = generate(v, &a, enc, e);
 	if (rc > 0 && scorer_rewards(&v->scorer, list, v->n, rewards, e) < 0)
 		rc = -1;

@@ -14,8 +14,11 @@ struct validator {
 	struct encode_params params; /* the policy's */
 	struct record *records;      /* prompts only */
 	int n, cap;
-	char hash[65];                  /* SHA-256 of the file's records and of the reward model */
-	bool (*interrupted)(void *ctx); /* may be NULL */
+	int64_t n_prompt_cut, n_dropped; /* prompts that were longer than the policy's limit */
+	int64_t n_answer_cut;            /* of the last run: texts cut for the reward model */
+	const char *how;                 /* how the reward model's template was chosen */
+	char hash[65];                   /* SHA-256 of the file's records and of the reward model */
+	bool (*interrupted)(void *ctx);  /* may be NULL */
 	void *ctx;
 };
 
@@ -27,8 +30,8 @@ struct validate_options {
 };
 
 /*
- * Borrows the policy being trained, its tokenizer and template (in params).  Prompts are cut as for
- * training.
+ * Borrows the policy being trained, its tokenizer and template (in params).  Prompts are cut, or
+ * records left out, as for training.
  */
 int validator_open(struct validator *v, const struct validate_options *o, struct model *policy,
 	const struct encode_params *params, struct err *e);

@@ -144,17 +144,9 @@ int
 file_copy(const char *from, const char *to, struct err *e)
 {
 	struct map m;
-	struct out o;
 	if (map_open(&m, from, e) < 0)
 		return -1;
-	int rc = out_open(&o, to, e);
-	if (rc == 0) {
-		rc = out_write(&o, m.data, m.size, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
+	int rc = file_write(to, m.data, m.size, e);
 	map_close(&m);
 	return rc;
 }
@@ -225,6 +217,21 @@ out_abort(struct out *o)
 	o->f = NULL;
 	X_FREE(o->path);
 	X_FREE(o->tmp);
+}
+
+int
+file_write(const char *path, const void *p, size_t n, struct err *e)
+{
+	struct out o;
+	int rc = out_open(&o, path, e);
+	if (rc == 0) {
+		rc = out_write(&o, p, n, e);
+		if (rc == 0)
+			rc = out_commit(&o, e);
+		else
+			out_abort(&o);
+	}
+	return rc;
 }
 
 int

@@ -52,6 +52,8 @@ int out_open(struct out *o, const char *path, struct err *e);
 int out_write(struct out *o, const void *p, size_t n, struct err *e);
 int out_commit(struct out *o, struct err *e);
 void out_abort(struct out *o);
+/* A whole small file through those. */
+int file_write(const char *path, const void *p, size_t n, struct err *e);
 /* Renames a finished temporary directory onto `to` (which is moved aside and removed), fsync'ing
  * the parents: after a crash either the old one or the new one is there. */
 int dir_replace(const char *tmp, const char *to, struct err *e);

@@ -44,12 +44,7 @@ int
 folder_write(const char *dir, const char *name, const struct buf *text, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	struct out o;
-	int rc = out_open(&o, path_join(&path, dir, name), e);
-	if (rc == 0 && (rc = out_write(&o, text->data, text->len, e)) < 0)
-		out_abort(&o);
-	else if (rc == 0)
-		rc = out_commit(&o, e);
+	int rc = file_write(path_join(&path, dir, name), text->data, text->len, e);
 	buf_free(&path);
 	return rc;
 }

@@ -97,17 +97,9 @@ save_config(const struct model *m, const char *dir, const char *source, enum k_d
 	struct err *e)
 {
 	struct buf text = BUF_INIT, path = BUF_INIT;
-	struct out o;
 	int rc = make_config(m, source, dtype, &text, e);
 	if (rc == 0)
-		rc = out_open(&o, path_join(&path, dir, "config.json"), e);
-	if (rc == 0) {
-		rc = out_write(&o, text.data, text.len, e);
-		if (rc == 0)
-			rc = out_commit(&o, e);
-		else
-			out_abort(&o);
-	}
+		rc = file_write(path_join(&path, dir, "config.json"), text.data, text.len, e);
 	buf_free(&text);
 	buf_free(&path);
 	return rc;

@@ -11,13 +11,18 @@ keep(struct arena *a, const int32_t *v, size_t n)
 	return p;
 }
 
-/* [bos] + template(prompt) */
+/* [bos] + template(prompt), one bos even where the template begins with its own. */
 static int
 encode_prompt(const struct encode_params *p, const struct record *r, struct ids *out, struct err *e)
 {
-	if (tokenizer_adds_bos(p->tokenizer))
-		ids_push(out, tokenizer_bos(p->tokenizer));
-	return template_prompt(p->template, p->tokenizer, r->turns, r->n_turns, r->raw, out, e);
+	int rc = template_prompt(p->template, p->tokenizer, r->turns, r->n_turns, r->raw, out, e);
+	int32_t bos = tokenizer_bos(p->tokenizer);
+	if (rc < 0 || !tokenizer_adds_bos(p->tokenizer) || (out->n > 0 && out->v[0] == bos))
+		return rc;
+	ids_push(out, bos);
+	memmove(out->v + 1, out->v, (out->n - 1) * sizeof *out->v);
+	out->v[0] = bos;
+	return 0;
 }
 
 /* Drops tokens on the left, behind the bos, until at most max are left; how many were cut. */

@@ -153,6 +153,23 @@ prefix_rule(struct tokenizer *t, const char *dir, const json_t *config, struct e
 	return 0;
 }
 
+/*
+ * transformers lets add_prefix_space of tokenizer_config.json override what the tokenizer's own
+ * file says of a leading space; here the file decides, and a contradiction is refused.
+ */
+static int
+check_prefix_space(const struct tokenizer *t, const json_t *config, struct err *e)
+{
+	const json_t *v = json_object_get(config, "add_prefix_space");
+	bool own = tokenizer_has_prefix(t);
+	for (int i = 0; i < t->pretok.n; i++)
+		own |= t->pretok.step[i].prefix_space;
+	if (!json_is_boolean(v) || json_is_true(v) == own)
+		return 0;
+	return err_set(e, ERR_CONFIG, "add_prefix_space is %s, but not in the tokenizer's own file",
+		json_is_true(v) ? "true" : "false");
+}
+
 static int
 apply_config(struct tokenizer *t, const char *dir, struct err *e)
 {
@@ -160,6 +177,8 @@ apply_config(struct tokenizer *t, const char *dir, struct err *e)
 	int rc = load_optional(dir, "tokenizer_config.json", &config, e);
 	if (rc > 0) {
 		rc = add_from_decoder(t, json_object_get(config, "added_tokens_decoder"), e);
+		if (rc >= 0)
+			rc = check_prefix_space(t, config, e);
 		if (rc < 0)
 			err_prefix(e, "%s/tokenizer_config.json", dir);
 	}

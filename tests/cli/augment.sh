@@ -4,18 +4,6 @@
 . tests/cli/lib.sh
 . tests/cli/toy.sh
 cd "$T" || exit 1
-status() { # NAME STATUS
-	if [ "$2" -eq 0 ]; then pass "$1"; else fail "$1"; fi
-}
-exits() { # NAME WANTED PATTERN COMMAND...: exit status, and a line of stderr
-	local name=$1 want=$2 pattern=$3 rc
-	shift 3
-	"$@" >out.exits 2>err.exits </dev/null
-	rc=$?
-	[ $rc -eq "$want" ] && grep -q -e "$pattern" err.exits
-	status "$name" $?
-	[ $rc -eq "$want" ] || sed "s/^/# exit $rc: /" err.exits
-}
 toy_model m lm 1 && toy_model other lm 2 && toy_model rm reward || { fail "toy models"; finish; }
 toy_records 24 >in.jsonl
 aug() { pro-augment -q --threads 1 --model m --max-tokens 12 "$@"; }

@@ -5,6 +5,8 @@
 #   check_exit CODE NAME COMMAND...  it must exit with CODE
 #   check_err NAME PATTERN           the last command's stderr has a line that grep -E finds
 #   check_out NAME PATTERN           the same of its stdout
+#   status NAME STATUS               the status of what was just done must be 0
+#   exits NAME CODE PATTERN COMMAND...   it must exit with CODE and say a line like PATTERN
 #   holds NAME EXPRESSION...         test(1) must find it true
 #   same NAME FILE FILE              the files must have the same bytes
 #   differ NAME FILE FILE            they must not
@@ -68,6 +70,20 @@ check_err() {
 
 check_out() {
 	if grep -Eq -- "$2" "$T/out"; then pass "$1"; else fail "$1" "no '$2' in: $(tail -n 5 "$T/out")"; fi
+}
+
+status() {
+	if [ "$2" -eq 0 ]; then pass "$1"; else fail "$1"; fi
+}
+
+exits() {
+	local name=$1 want=$2 pattern=$3 rc
+	shift 3
+	"$@" >out.exits 2>err.exits </dev/null
+	rc=$?
+	[ $rc -eq "$want" ] && grep -q -e "$pattern" err.exits
+	status "$name" $?
+	[ $rc -eq "$want" ] || sed "s/^/# exit $rc: /" err.exits
 }
 
 holds() {

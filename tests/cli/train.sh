@@ -149,6 +149,16 @@ if [ "$best" = 20 ]; then same "$tmp/val" "$tmp/whole"; else
 fi
 check "OUT is the best step ($best)" $?
 
+{ cat "$tmp/dev.jsonl" && sed -n "1s/please/please$(printf ' now%.0s' {1..60})/p" "$tmp/dev.jsonl"; } >"$tmp/long.jsonl"
+validating() { # OPTION...: one step and the validation of 7 prompts, one too long
+	exits "$1" pro-train --model "$tmp/base" --out "$tmp/vcut" --overwrite --threads 1 --max-steps 1 --eval-max-tokens 4 \
+		--max-length 60 --validate "$tmp/long.jsonl" --validate-reward "$tmp/rm" "${@:2}" "$tmp/train.jsonl"
+}
+validating 0 && says "validation on 7 records, 0 dropped, 1 prompts cut" && says "rm: template hh (stored in pro.json)" &&
+	validating 0 --on-overlong drop && says "validation on 6 records, 1 dropped, 0 prompts cut" &&
+	validating 65 --on-overlong error && says "long.jsonl:7: too long"
+check "what validation cuts or drops, and its template, are said" $?
+
 # --- interrupted
 exec="exec" run "$tmp/term" --num-train-epochs 200 >"$tmp/term.log" &
 pid=$!

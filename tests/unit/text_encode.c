@@ -209,6 +209,37 @@ policy_cuts(void)
 	setting_free(&s);
 }
 
+/* A template that writes a bos at its beginning, as many chat_templates do: one bos all the same.
+ */
+static void
+one_bos(void)
+{
+	for (int bos = 0; bos < 2; bos++) {
+		struct setting s;
+		struct encoded c;
+		struct err e = {0};
+		char dir[64];
+		struct buf path = BUF_INIT;
+		folder_make(dir);
+		folder_write(dir, "own.json", "{\"begin\":\"{bos}\",\"separator\":\"{bos}\"}");
+		setting_init(&s, bos, 12, 8, OVERLONG_TRUNCATE);
+		template_free(s.plain);
+		CHECK(template_select(&s.plain, path_join(&path, dir, "own.json"), NULL, NULL, NULL,
+			      &e) == 0);
+		s.p.template = s.plain;
+		say(&s.m, ROLE_USER, "ab");
+		say(&s.m, ROLE_USER, "c");
+		answer(&s.m, "x", true);
+		CHECK(encode_policy(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+		CHECK_STR(spell(c.prompt, c.n_prompt), "^ab^c");
+		CHECK(encode_reward(&s.p, &s.m.r, &s.a, &c, &e) == 1);
+		CHECK_STR(spell(c.ids[0], c.n_ids[0]), "^ab^cx$");
+		setting_free(&s);
+		buf_free(&path);
+		folder_remove(dir);
+	}
+}
+
 static void
 reward_rows(void)
 {
@@ -293,6 +324,7 @@ main(void)
 {
 	RUN(golden_lengths);
 	RUN(policy_cuts);
+	RUN(one_bos);
 	RUN(reward_rows);
 	RUN(unspellable);
 	RUN(response_space);

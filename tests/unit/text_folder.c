@@ -91,7 +91,9 @@ bos_and_eos(void)
 	/* A bos token alone is no reason to prepend it. */
 	check_bos("null", "{\"bos_token\":\"<|x|>\",\"eos_token\":{\"content\":\"<|x|>\"}}", 0, 0,
 		false);
-	check_bos("null", "{\"bos_token\":\"<|x|>\",\"add_bos_token\":true}", 0, -1, true);
+	check_bos("null",
+		"{\"bos_token\":\"<|x|>\",\"add_bos_token\":true,\"add_prefix_space\":false}", 0,
+		-1, true);
 	check_bos(TEMPLATE_BOS, "{\"add_bos_token\":false,\"eos_token\":\"caf\"}", 0, 20, false);
 	check_bos("null",
 		"{\"added_tokens_decoder\":{\"21\":{\"content\":\"<e>\",\"special\":true}},"
@@ -138,6 +140,8 @@ static void
 wrong_files(void)
 {
 	refused("tokenizer_config.json", "{\"eos_token\":\"</s>\"}", ERR_CONFIG, "eos_token");
+	refused("tokenizer_config.json", "{\"add_prefix_space\":true}", ERR_CONFIG,
+		"add_prefix_space is true");
 	refused("tokenizer_config.json", "{\"eos_", ERR_DATA, "line 1");
 	refused("tokenizer_config.json", "[]", ERR_DATA, "object");
 	refused("tokenizer_config.json", "{\"added_tokens_decoder\":{\"x\":{}}}", ERR_DATA, "id");

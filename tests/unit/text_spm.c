@@ -167,6 +167,24 @@ prefix_of_fast_tokenizer(void)
 	}
 }
 
+/* transformers would leave out the prefix that the model has: not the same ids, so not read. */
+static void
+prefix_taken_back(void)
+{
+	static const char *const configs[] = {
+		"{\"add_prefix_space\":false}", "{\"add_prefix_space\":true}"};
+	for (int i = 0; i < 2; i++) {
+		struct tokenizer *t = NULL;
+		struct err e = {0};
+		char dir[64];
+		folder_model(dir, "bpe", configs[i]);
+		CHECK((tokenizer_load(&t, dir, &e) < 0) == (i == 0));
+		CHECK(i == 1 || (e.code == ERR_CONFIG && strstr(e.msg, "add_prefix_space")));
+		tokenizer_free(t);
+		folder_remove(dir);
+	}
+}
+
 /* Not UTF-8, NUL and long input do no harm. */
 static void
 any_bytes(void)
@@ -215,6 +233,7 @@ main(void)
 	RUN(unigram);
 	RUN(added_tokens);
 	RUN(prefix_of_fast_tokenizer);
+	RUN(prefix_taken_back);
 	RUN(any_bytes);
 	RUN(cut_off);
 	TEST_END;
