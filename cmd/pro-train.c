@@ -1,4 +1,5 @@
 /* pro-train: trains a model on rankings. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,8 +172,9 @@ static int
 print_log(void *ctx, const char *line, size_t n, struct err *e)
 {
 	(void)ctx;
+	errno = 0;
 	if (fwrite(line, 1, n, stdout) != n || fflush(stdout) == EOF)
-		return err_set(e, ERR_IO, "standard output: write error");
+		return err_set(e, ERR_IO, "standard output: %s", strerror(errno ? errno : EIO));
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/rng.h"
+#include "lib/gen/idmap.h"
 
 const char *
 bootstrap_name(enum bootstrap_program p)
@@ -38,8 +39,17 @@ split_into(const struct bootstrap *o, struct filter *f, struct out *outs, int64_
 {
 	struct record r = {0};
 	struct buf line = BUF_INIT;
+	struct idmap ids;
 	int rc;
+	idmap_init(&ids);
 	while ((rc = filter_next(f, &r, e)) > 0) {
+		/* pro-augment --resume would say the same, of a file that the user does not know */
+		if (*r.id == '\0' || idmap_add(&ids, r.id, 0) == 0) {
+			rc = *r.id ? err_set(e, ERR_DATA, "id '%s' was read before", r.id)
+				   : err_set(e, ERR_DATA, "id: missing, and samples go by it");
+			filter_where(f, e);
+			break;
+		}
 		int part = bootstrap_part(o->seed, o->parts, &r);
 		buf_reset(&line);
 		record_write(&r, &line);
@@ -49,6 +59,7 @@ split_into(const struct bootstrap *o, struct filter *f, struct out *outs, int64_
 		counts[part]++;
 		f->n_out++;
 	}
+	idmap_free(&ids);
 	buf_free(&line);
 	record_free(&r);
 	return rc;

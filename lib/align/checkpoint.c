@@ -8,49 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/align/numbered.h"
 #include "lib/stream/json.h"
 
-enum { VERSION = 1, CHUNK = 1 << 20, STATE_MAX = 1 << 20 };
+enum { VERSION = 2, CHUNK = 1 << 20, STATE_MAX = 1 << 20 };
 #define FINISHED "finished"
 
 /* ------------------------------------------------------------------ folders */
-
-/* Number of "PREFIX-N"; -1 for any other name. */
-static int64_t
-folder_number(const char *name, const char *prefix)
-{
-	size_t n = strlen(prefix);
-	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' ||
-		strlen(name) > n + 18)
-		return -1;
-	char *end;
-	long long v = strtoll(name + n, &end, 10);
-	return *end ? -1 : v;
-}
-
-/* Numbers of all PREFIX-N in dir, descending; the caller frees *v. */
-static int
-list_folders(const char *dir, const char *prefix, int64_t **v)
-{
-	int n = 0, cap = 0;
-	*v = NULL;
-	DIR *d = opendir(dir);
-	if (d == NULL)
-		return 0;
-	for (struct dirent *de; (de = readdir(d));) {
-		int64_t x = folder_number(de->d_name, prefix);
-		if (x < 0)
-			continue;
-		if (n == cap)
-			*v = x_realloc(*v, (size_t)(cap = 2 * cap + 8) * sizeof **v);
-		int i = n++;
-		for (; i > 0 && (*v)[i - 1] < x; i--)
-			(*v)[i] = (*v)[i - 1];
-		(*v)[i] = x;
-	}
-	closedir(d);
-	return n;
-}
 
 static const char *
 folder(struct buf *b, const struct checkpoints *c, const char *prefix, int64_t n)
@@ -140,7 +104,7 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	int64_t *steps;
-	int n = list_folders(c->dir, "step-", &steps), rc = 0;
+	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
 	bool out = file_exists(c->out), finished = file_exists(path_join(&path, c->dir, FINISHED));
 	bool ours = file_exists(path_join(&path, c->out, "pro.json"));
 	free(steps);
@@ -186,7 +150,7 @@ discard(struct checkpoints *c, struct err *e)
 	int rc = 0;
 	for (int p = 0; p < 2; p++) {
 		int64_t *v;
-		int n = list_folders(c->dir, prefixes[p], &v);
+		int n = numbered_list(c->dir, prefixes[p], &v);
 		for (int i = 0; i < n && rc == 0; i++)
 			rc = dir_remove(folder(&path, c, prefixes[p], v[i]), e);
 		free(v);
@@ -286,6 +250,19 @@ write_text(const char *dir, const char *name, const char *s, size_t n, struct er
 	return rc;
 }
 
+/* The hash of all that state.json says, itself left out: a member named sha256. */
+static void
+hash_state(const json_t *o, char hex[65])
+{
+	struct buf text = BUF_INIT;
+	struct sha256 s;
+	json_write(&text, o);
+	sha256_init(&s);
+	sha256_add(&s, text.data, text.len);
+	sha256_hex(&s, hex);
+	buf_free(&text);
+}
+
 static int
 write_state(const char *dir, const struct train_state *s, struct err *e)
 {
@@ -306,6 +283,9 @@ write_state(const char *dir, const struct train_state *s, struct err *e)
 	json_object_set_new(o, "model", json_string(s->model_hash));
 	json_object_set_new(o, "settings", json_string(s->settings));
 	json_object_set_new(o, "files", files);
+	char hex[65];
+	hash_state(o, hex);
+	json_object_set_new(o, "sha256", json_string(hex));
 	struct buf text = BUF_INIT;
 	json_write(&text, o);
 	buf_putc(&text, '\n');
@@ -346,6 +326,7 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 
 /* ------------------------------------------------------------------ reading */
 
+/* state.json of dir into *o, the caller's; NULL on error. */
 static int
 read_state(const char *dir, json_t **o, struct err *e)
 {
@@ -356,6 +337,19 @@ read_state(const char *dir, json_t **o, struct err *e)
 		rc = err_prefix(e, "%s", path.data);
 	if (rc == 0 && json_integer_value(json_object_get(*o, "version")) != VERSION)
 		rc = err_set(e, ERR_CONFIG, "%s: of another version", path.data);
+	if (rc == 0) {
+		char hex[65];
+		json_t *want = json_incref(json_object_get(*o, "sha256"));
+		json_object_del(*o, "sha256");
+		hash_state(*o, hex);
+		if (!json_is_string(want) || strcmp(json_string_value(want), hex) != 0)
+			rc = err_set(e, ERR_DATA, "%s: is not what was written", path.data);
+		json_decref(want);
+	}
+	if (rc < 0) {
+		json_decref(*o);
+		*o = NULL;
+	}
 	buf_free(&path);
 	buf_free(&text);
 	return rc;
@@ -463,27 +457,32 @@ compare_state(const json_t *o, struct train_state *s, struct err *e)
 	return 0;
 }
 
+/* state.json of dir into *o, all of whose files are what was written. */
+static int
+read_whole(const char *dir, json_t **o, struct err *e)
+{
+	return read_state(dir, o, e) < 0 || check_files(dir, *o, e) < 0 ? -1 : 0;
+}
+
 /* 1 loaded; 0 rotten, with a note; -1 does not fit this run. */
 static int
 load_one(const struct checkpoints *c, const char *dir, struct model *m, struct optim *o,
 	struct train_state *s, struct buf *notes, struct err *e)
 {
-	json_t *state;
+	json_t *state, *best_state = NULL;
 	struct err bad = {0};
 	struct buf best = BUF_INIT;
-	int rc = read_state(dir, &state, &bad) == 0 && check_files(dir, state, &bad) == 0;
-	if (rc && json_integer_value(json_object_get(state, "best_step")) >= 0 &&
-		!file_exists(folder(&best, c, "best-",
-			json_integer_value(json_object_get(state, "best_step"))))) {
-		err_set(&bad, ERR_DATA, "%s: is missing", best.data);
+	int rc = read_whole(dir, &state, &bad) == 0;
+	int64_t step = rc ? json_integer_value(json_object_get(state, "best_step")) : -1;
+	if (step >= 0 && read_whole(folder(&best, c, "best-", step), &best_state, &bad) < 0)
 		rc = 0;
-	}
 	if (!rc)
 		buf_printf(notes, "%s: passed over: %s\n", dir, bad.msg);
 	else if (compare_state(state, s, e) < 0 || load_weights(dir, m, e) < 0 ||
 		 load_optimizer(dir, o, e) < 0)
 		rc = -1;
 	json_decref(state);
+	json_decref(best_state);
 	buf_free(&best);
 	return rc;
 }
@@ -493,12 +492,15 @@ checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct 
 	struct buf *notes, struct err *e)
 {
 	int64_t *steps;
-	int n = list_folders(c->dir, "step-", &steps), rc = 0;
+	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
 	struct buf path = BUF_INIT;
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = load_one(c, folder(&path, c, "step-", steps[i]), m, o, s, notes, e);
-	if (rc == 0)
-		rc = err_set(e, ERR_NOINPUT, "%s: no good checkpoint", c->dir);
+	if (rc == 0 && n == 0)
+		rc = err_set(e, ERR_NOINPUT, "%s: no checkpoint", c->dir);
+	else if (rc == 0)
+		rc = err_set(e, ERR_DATA, "%s: no good checkpoint: %.*s", c->dir,
+			(int)strcspn(notes->data, "\n"), notes->data);
 	buf_free(&path);
 	free(steps);
 	return rc < 0 ? -1 : 0;
@@ -512,7 +514,7 @@ prune(struct checkpoints *c, struct err *e)
 {
 	int64_t *steps, *bests;
 	struct buf path = BUF_INIT;
-	int n = list_folders(c->dir, "step-", &steps), n_used = 0, rc = 0;
+	int n = numbered_list(c->dir, "step-", &steps), n_used = 0, rc = 0;
 	int64_t *used = x_malloc((size_t)(n + 1) * sizeof *used);
 	for (int i = 0; i < n && rc == 0; i++) {
 		const char *dir = folder(&path, c, "step-", steps[i]);
@@ -525,7 +527,7 @@ prune(struct checkpoints *c, struct err *e)
 		}
 	}
 	free(steps);
-	n = list_folders(c->dir, "best-", &bests);
+	n = numbered_list(c->dir, "best-", &bests);
 	for (int i = 0; i < n && rc == 0; i++) {
 		bool needed = false;
 		for (int j = 0; j < n_used; j++)
@@ -553,7 +555,8 @@ int
 checkpoint_save_best(struct checkpoints *c, const struct model *m, int64_t step, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	int rc = write_folder(c, folder(&path, c, "best-", step), m, K_F32, NULL, NULL, e);
+	struct train_state s = {.step = step, .best_step = -1, .settings = ""};
+	int rc = write_folder(c, folder(&path, c, "best-", step), m, K_F32, NULL, &s, e);
 	buf_free(&path);
 	return rc;
 }
@@ -562,7 +565,11 @@ int
 checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	int rc = load_weights(folder(&path, c, "best-", step), m, e);
+	json_t *state;
+	int rc = read_whole(folder(&path, c, "best-", step), &state, e);
+	if (rc == 0)
+		rc = load_weights(path.data, m, e);
+	json_decref(state);
 	buf_free(&path);
 	return rc;
 }

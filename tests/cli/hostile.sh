@@ -55,6 +55,26 @@ mkdir gpt2 && echo '{"a":' >gpt2/vocab.json && echo '#version: 0.2' >gpt2/merges
 check_exit 65 "a broken vocab.json" pro-model tokenize gpt2
 check_err "is named" "gpt2: vocab.json: "
 
+cat ranked.jsonl ranked.jsonl >twice.jsonl
+check_exit 65 "pro-bootstrap with an id twice" pro-bootstrap --model m --reward rm --out boot --parts 2 twice.jsonl
+check_err "names the line of its input" "pro-bootstrap: twice.jsonl:5: id 'r1' was read before"
+
+# --- the best model so far rots while a run is interrupted
+train=(pro-train --model m --out best -q --threads 1 --learning-rate 1e-2 --num-train-epochs 500 --save-steps 1
+	--per-device-train-batch-size 1 --gradient-accumulation-steps 1 --validate in.jsonl --validate-reward rm
+	--eval-steps 1 --eval-max-tokens 2)
+"${train[@]}" ranked.jsonl >log 2>err &
+pid=$!
+while kill -0 $pid && [ "$(wc -l <log)" -lt 6 ]; do sleep 0.02; done
+kill -TERM $pid
+wait $pid
+holds "a run with validation is interrupted" $? -eq 75
+for f in best.checkpoints/best-*/model.safetensors; do
+	printf '\x55' | dd of="$f" bs=1 seek=$(($(stat -c %s "$f") - 2)) conv=notrunc status=none
+done
+check_exit 65 "its best model is not what was written" "${train[@]}" --resume ranked.jsonl
+check_err "and is named" "best-[0-9]*/model.safetensors: the file is not what was written"
+
 # --- model folders with damaged files: an error of ours, or a result; never a signal
 programs() { # DIR
 	case $1 in m)
