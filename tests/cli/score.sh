@@ -15,6 +15,10 @@ N=33
 reward() { pro-score -q --threads 1 --reward rm "$@"; }
 policy() { pro-score -q --threads 1 --policy m "$@"; }
 
+pro-score --threads 1 --policy m --count-joint in.jsonl 2>err | cmp -s - <(policy in.jsonl) &&
+	grep -q "0 of 65 responses would have other ids" err
+status "--count-joint: bytes do not merge; the records are the same" $?
+
 for how in reward policy; do
 	$how in.jsonl >$how.jsonl && [ "$(wc -l <$how.jsonl)" -eq $N ]
 	status "$how: all records" $?
