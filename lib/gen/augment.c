@@ -23,6 +23,8 @@ augment_provenance(const struct generator *g, const char *model_name, uint64_t s
 	json_object_set_new(o, "hash", json_stringn(model_hash(g->model), 12));
 	json_object_set_new(o, "template", json_string(template_name(g->template)));
 	json_object_set_new(o, "max_tokens", json_integer(g->max_tokens));
+	json_object_set_new(o, "max_length", json_integer(g->max_length));
+	json_object_set_new(o, "max_prompt_length", json_integer(g->max_prompt_length));
 	if (s->greedy || s->temperature == 0) {
 		json_object_set_new(o, "greedy", json_true());
 	} else {

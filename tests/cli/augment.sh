@@ -112,6 +112,7 @@ head -n 5 all.jsonl >part.jsonl
 exits "--resume with another model" 78 "part.jsonl:1: has responses of another model" \
 	pro-augment --threads 1 --model other --source m -n 3 --max-tokens 12 --resume part.jsonl in.jsonl
 exits "--resume with another seed" 78 "another model or setting" aug -n 3 --seed 1 --resume part.jsonl in.jsonl
+exits "--resume with another length" 78 "another model or setting" aug -n 3 --max-length 200 --resume part.jsonl in.jsonl
 exits "--resume with another -n" 78 "another number of responses" aug -n 2 --resume part.jsonl in.jsonl
 tail -n +2 in.jsonl >rest.jsonl
 exits "--resume with another input" 78 "another record than the input's 'r2'" aug -n 3 --resume part.jsonl rest.jsonl
