@@ -147,6 +147,9 @@ check_neutral(const json_t *o, struct err *e)
 			continue;
 		return err_set(e, ERR_CONFIG, "%s is not supported", neutrals[i].key);
 	}
+	/* transformers 5 makes the attention bidirectional */
+	if (json_is_false(json_object_get(o, "is_causal")))
+		return err_set(e, ERR_CONFIG, "is_causal false is not supported");
 	return 0;
 }
 

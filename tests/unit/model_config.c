@@ -147,6 +147,7 @@ refusals(void)
 		{"{" LLAMA ",\"quantization_config\":{\"bits\":4}}", "quantization", ERR_CONFIG},
 		{"{" LLAMA ",\"residual_multiplier\":0.5}", "residual_mult", ERR_CONFIG},
 		{"{" LLAMA ",\"final_logit_softcapping\":30.0}", "softcap", ERR_CONFIG},
+		{"{" LLAMA ",\"is_causal\":false}", "is_causal", ERR_CONFIG},
 		{"{" LLAMA ",\"num_key_value_heads\":3}", "num_key_value_heads", ERR_CONFIG},
 		{"{" LLAMA ",\"num_key_value_heads\":0}", "num_key_value_heads", ERR_DATA},
 		{"{" LLAMA ",\"head_dim\":7}", "rotary", ERR_CONFIG},
