@@ -21,7 +21,9 @@ augment_provenance(const struct generator *g, const char *model_name, uint64_t s
 	json_t *o = json_object();
 	json_object_set_new(o, "model", json_string(model_name));
 	json_object_set_new(o, "hash", json_stringn(model_hash(g->model), 12));
-	json_object_set_new(o, "template", json_string(template_name(g->template)));
+	struct buf label = BUF_INIT;
+	json_object_set_new(o, "template", json_string(template_label(g->template, &label)));
+	buf_free(&label);
 	json_object_set_new(o, "max_tokens", json_integer(g->max_tokens));
 	json_object_set_new(o, "max_length", json_integer(g->max_length));
 	json_object_set_new(o, "max_prompt_length", json_integer(g->max_prompt_length));

@@ -169,7 +169,9 @@ score_fields_init(
 	}
 	json_object_set_new(f->by, "model", json_string(model_name));
 	json_object_set_new(f->by, "hash", json_stringn(model_hash(s->model), 12));
-	json_object_set_new(f->by, "template", json_string(template_name(s->template)));
+	struct buf label = BUF_INIT;
+	json_object_set_new(f->by, "template", json_string(template_label(s->template, &label)));
+	buf_free(&label);
 }
 
 void

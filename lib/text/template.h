@@ -42,6 +42,9 @@ int template_select(struct template **out, const char *name, const char *dir,
 void template_free(struct template *p);
 
 const char *template_name(const struct template *p);
+/* What names it beside a result, into out: its name, and "@" with a hash of its definition unless
+ * it is the built-in template of that name. */
+const char *template_label(const struct template *p, struct buf *out);
 /* The full definition as JSON text (for pro.json beside a trained model and stream metadata);
  * template_select reads it back. */
 void template_describe(const struct template *p, struct buf *out);

@@ -182,3 +182,26 @@ template_select(struct template **out, const char *name, const char *dir, const 
 		*how = reason;
 	return rc < 0 ? -1 : 0;
 }
+
+const char *
+template_label(const struct template *p, struct buf *out)
+{
+	const struct template *b = template_builtin(p->name);
+	struct buf own = BUF_INIT, known = BUF_INIT;
+	buf_reset(out);
+	buf_puts(out, p->name);
+	template_describe(p, &own);
+	if (b)
+		template_describe(b, &known);
+	if (b == NULL || strcmp(own.data, known.data) != 0) {
+		struct sha256 h;
+		char hex[65];
+		sha256_init(&h);
+		sha256_add(&h, own.data, own.len);
+		sha256_hex(&h, hex);
+		buf_printf(out, "@%.12s", hex);
+	}
+	buf_free(&own);
+	buf_free(&known);
+	return out->data;
+}

@@ -113,6 +113,12 @@ exits "--resume with another model" 78 "part.jsonl:1: has responses of another m
 	pro-augment --threads 1 --model other --source m -n 3 --max-tokens 12 --resume part.jsonl in.jsonl
 exits "--resume with another seed" 78 "another model or setting" aug -n 3 --seed 1 --resume part.jsonl in.jsonl
 exits "--resume with another length" 78 "another model or setting" aug -n 3 --max-length 200 --resume part.jsonl in.jsonl
+for t in Q A; do # two files of one name
+	echo '{"name":"mine","user":{"before":"'$t': "}}' >$t.json
+done
+aug --template Q.json --resume q.jsonl in.jsonl && jq -e '.responses[2].generated.template | test("^mine@[0-9a-f]{12}$")' q.jsonl >/dev/null
+status "a template of one's own is named with its hash" $?
+exits "--resume with another template of that name" 78 "another model or setting" aug --template A.json --resume q.jsonl in.jsonl
 exits "--resume with another -n" 78 "another number of responses" aug -n 2 --resume part.jsonl in.jsonl
 tail -n +2 in.jsonl >rest.jsonl
 exits "--resume with another input" 78 "another record than the input's 'r2'" aug -n 3 --resume part.jsonl rest.jsonl

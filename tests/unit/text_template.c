@@ -390,6 +390,32 @@ template_files(void)
 	folder_remove(dir);
 }
 
+static void
+labels(void)
+{
+	char dir[64];
+	struct template *p = NULL;
+	struct buf path = BUF_INIT, text = BUF_INIT, label = BUF_INIT;
+	folder_make(dir);
+	CHECK(template_select(&p, "llama3.1", NULL, NULL, NULL, NULL) == 0);
+	CHECK_STR(template_label(p, &label), "llama3.1");
+	/* Stored and read back it is the same one; changed it is another. */
+	template_describe(p, &text);
+	template_free(p);
+	folder_write(dir, "a.json", text.data);
+	CHECK(template_select(&p, path_join(&path, dir, "a.json"), NULL, NULL, NULL, NULL) == 0);
+	CHECK_STR(template_label(p, &label), "llama3.1");
+	template_free(p);
+	folder_write(dir, "b.json", "{\"name\":\"llama3.1\"}");
+	CHECK(template_select(&p, path_join(&path, dir, "b.json"), NULL, NULL, NULL, NULL) == 0);
+	CHECK(strncmp(template_label(p, &label), "llama3.1@", 9) == 0 && label.len == 21);
+	template_free(p);
+	buf_free(&path);
+	buf_free(&text);
+	buf_free(&label);
+	folder_remove(dir);
+}
+
 int
 main(void)
 {
@@ -404,5 +430,6 @@ main(void)
 	RUN(no_forgery);
 	RUN(choice_by_folder);
 	RUN(template_files);
+	RUN(labels);
 	TEST_END;
 }
