@@ -1,6 +1,7 @@
 #!/bin/bash
 # Man pages are clean under mandoc -Tlint and say what --help says: every option of a program's
-# --help is in its page (.It ... Fl -name) and no page names an option the program does not have.
+# --help is in its page (.It ... Fl -name) with its default, and no page names an option the program does
+# not have.  A pipeline that a page prints begins with set -o pipefail.
 bad=0
 for m in man/*.[157]; do
 	out=$(mandoc -Tlint -W warning "$m" 2>&1) || { echo "$out" | sed 's/^/# /'; bad=1; }
@@ -23,7 +24,19 @@ for page in man/pro-*.1; do
 		echo "ok - $prog(1) = --help"
 	fi
 	rm -f /tmp/man.$$
+	# the last [...] of an option's help is its default; --vocab has none that works
+	missing=$(echo "$help" | awk '/^ +(-[a-zA-Z], )?--/ { match($0, /--[a-z0-9-]+/); name = substr($0, RSTART, RLENGTH) }
+		name && name != "--vocab" && match($0, /^ .* \[[^][]*\]$/) { match($0, / \[[^][]*\]$/)
+			print name, substr($0, RSTART + 2, RLENGTH - 3) }' | sort -u | while read -r name value; do
+		mandoc -Tascii "$page" | sed 's/.\x08//g' | awk -v n="^ +(-., |-. [A-Z]*, )?$name( |$)" '$0 ~ n { on = 1; print; next }
+			/^     ?[^ ]/ || /^[A-Z]/ { on = 0 } on' | tr -s ' \n' ' ' | grep -qF -- "$value" || echo " $name: $value"
+	done)
+	[ -z "$missing" ] && echo "ok - $prog(1) says the defaults" || { echo "not ok - $prog(1) says the defaults:$missing"; bad=1; }
 done
+plain=$(awk '/^\.Bd/ { block = ""; start = FNR; next }
+	/^\.Ed/ && block ~ /pro-[a-z]+[^\n]*\|/ && block !~ /pipefail/ { print FILENAME ":" start }
+	{ block = block "\n" $0 }' man/*.[157])
+[ -z "$plain" ] && echo "ok - printed pipelines set pipefail" || { echo "not ok - printed pipelines set pipefail: $plain"; bad=1; }
 for prog in build/bin/pro-*; do
 	[ -e "man/$(basename "$prog").1" ] || { echo "not ok - $(basename "$prog") has a page"; bad=1; }
 done
