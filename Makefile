@@ -6,6 +6,7 @@
 #   make lint | bench | install [PREFIX= DESTDIR=] | fuzz T=json SECS=60 | clean
 #   make SAN=address,undefined check-unit   the same under sanitizers, in build-SAN
 
+.DEFAULT_GOAL := all
 VERSION := 0.1.0
 PREFIX ?= /usr/local
 SHELL := /bin/bash
@@ -36,6 +37,12 @@ $(BUILD)/lib/base/cli.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"' \
 $(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),) cpu backend"'
 
 $(BUILD)/lib/eval/bleu.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"'
+# Touched when the commit is another one, so that --version does not lie.
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' >$@
+$(BUILD)/lib/base/cli.o $(BUILD)/lib/eval/bleu.o: $(BUILD)/version
+FORCE:
 LIB_SRC := $(wildcard lib/*/*.c) $(wildcard kernels/cpu/*.c)
 LIB_CXX := $(wildcard lib/*/*.cc)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(LIB_CXX:%.cc=$(BUILD)/%.o)
@@ -168,7 +175,7 @@ install: all
 clean:
 	rm -rf build build-san build-fuzz compile_commands.json
 
-.PHONY: all unit world deps deps-check quickstart check run-tests check-unit check-cli lint check-gpu bench-gpu fuzzers \
+.PHONY: all FORCE unit world deps deps-check quickstart check run-tests check-unit check-cli lint check-gpu bench-gpu fuzzers \
 	fuzz fuzz-usage bench install clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(wildcard $(BUILD)/cmd/*.d $(BUILD)/tests/*/*.d $(BUILD)/examples/*/*.d) \
