@@ -5,7 +5,8 @@
 #
 # HH_FILE is a file of HH-RLHF comparisons (harmless-base/test.jsonl.gz, for instance).  The model is
 # SmolLM2-135M-Instruct (examples/fetch-smollm2.sh brings it), or any folder: MODEL=dir.  Results with the
-# commands stand in examples/RESULTS.md.  Sizes can be set: RM=600 TRAIN=160 TEST=100.
+# commands stand in examples/RESULTS.md.  Sizes can be set: RM=600 TRAIN=160 TEST=100, N=1 responses added to each
+# record, LR=1e-5 of PRO; KEEP_RM=1 takes the reward model that is there.
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n 's/^# \{0,1\}//p' "$0" | sed -n '2,8p' >&2; exit 64; }
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -37,19 +38,19 @@ part test "${TEST:-100}" >test.jsonl
 wc -l rm.jsonl train.jsonl test.jsonl
 
 step "A reward model from the real comparisons"
-pro-train --overwrite --model "$model" --out rm --method rm --order given --num-train-epochs 1 --learning-rate 2e-5 \
+[ -n "${KEEP_RM:-}" ] && [ -e rm/pro.json ] || pro-train --overwrite --model "$model" --out rm --method rm --order given --num-train-epochs 1 --learning-rate 2e-5 \
 	--max-length 512 rm.jsonl >rm.log
 tail -n 1 rm.log
 step "Its accuracy on held-out comparisons"
 pro-score --reward rm test.jsonl | pro-eval --agreement reward
 
-step "Expansion to length 3 with the model itself, reranked by the reward model"
-pro-augment --model "$model" --source smollm2 -n 1 --seed 1 --max-tokens 96 train.jsonl |
-	pro-rerank --reward rm >train-3.jsonl
+step "Expansion to length $((2 + ${N:-1})) with the model itself, reranked by the reward model"
+pro-augment --model "$model" --source smollm2 -n "${N:-1}" --seed 1 --max-tokens 96 train.jsonl |
+	pro-rerank --reward rm >ranked.jsonl
 
 step "PRO"
-pro-train --overwrite --model "$model" --out aligned --method pro --num-train-epochs 1 --learning-rate 1e-5 \
-	train-3.jsonl >pro.log
+pro-train --overwrite --model "$model" --out aligned --method pro --num-train-epochs 1 --learning-rate "${LR:-1e-5}" \
+	ranked.jsonl >pro.log
 tail -n 1 pro.log
 
 step "Before and after, on the test part"
