@@ -8,7 +8,7 @@
 # commands stand in examples/RESULTS.md.  Sizes can be set: RM=600 TRAIN=160 TEST=100, N=1 responses added to each
 # record, LR=1e-5 of PRO; KEEP_RM=1 takes the reward model that is there.
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n 's/^# \{0,1\}//p' "$0" | sed -n '2,8p' >&2; exit 64; }
+[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 here=$(cd "$(dirname "$0")/.." && pwd)
 PATH=$here/build/bin:$PATH
 hh=$(realpath "$1")
