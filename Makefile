@@ -110,7 +110,7 @@ CLI := $(filter-out tests/cli/lib.sh tests/cli/toy.sh,$(wildcard tests/cli/[a-z]
 TESTS := $(LINT) $(UNIT) $(CLI) tests/fuzz/replay.sh
 check: deps-check
 	@$(MAKE) --no-print-directory -j$$(nproc) all world unit
-	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined unit
+	@$(MAKE) --no-print-directory -j$$(nproc) SAN=address,undefined all unit
 	@$(MAKE) --no-print-directory -j$$(nproc) fuzzers
 	@$(MAKE) --no-print-directory run-tests
 run-tests:
