@@ -63,6 +63,7 @@ check_err "names the line of its input" "pro-bootstrap: twice.jsonl:5: id 'r1' w
 train=(pro-train --model m --out best -q --threads 1 --learning-rate 1e-2 --num-train-epochs 500 --save-steps 1
 	--per-device-train-batch-size 1 --gradient-accumulation-steps 1 --validate in.jsonl --validate-reward rm
 	--eval-steps 1 --eval-max-tokens 2)
+: >log
 "${train[@]}" ranked.jsonl >log 2>err &
 pid=$!
 while kill -0 $pid && [ "$(wc -l <log)" -lt 6 ]; do sleep 0.02; done

@@ -207,6 +207,7 @@ check "the same with validation, $((n - 1)) times" $?
 killed() { # OUT LINES|save|never: starts or resumes, and kills: after so many lines of log, or in a save
 	local more=--overwrite
 	compgen -G "$1.checkpoints/step-*" >/dev/null && more=--resume
+	: >"$tmp/kill.log"
 	exec="exec" run "$1" --num-train-epochs 6 --save-steps 1 $more >"$tmp/kill.log" 2>"$tmp/err" &
 	pid=$!
 	if [ "$2" = save ]; then
