@@ -169,7 +169,7 @@ cpu_act_fwd(struct kernels *k, enum k_act_kind kind, void *out, const void *gate
 	size_t n)
 {
 	struct job j = {.kind = kind, .out = out, .gate = gate, .up = up, .n = n};
-	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, fwd_item, &j);
+	cpu_run(k, cpu_pieces(n, PIECE), true, fwd_item, &j);
 }
 
 void
@@ -177,5 +177,5 @@ cpu_act_bwd(struct kernels *k, enum k_act_kind kind, void *dgate, void *dup, con
 	const void *gate, const void *up, size_t n)
 {
 	struct job j = {kind, NULL, dgate, dup, dout, gate, up, n};
-	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, bwd_item, &j);
+	cpu_run(k, cpu_pieces(n, PIECE), true, bwd_item, &j);
 }

@@ -23,6 +23,19 @@
 #endif
 #define CPU_INLINE static inline __attribute__((always_inline))
 
+CPU_INLINE int
+cpu_min(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* How many pieces of `size` cover n. */
+CPU_INLINE int
+cpu_pieces(size_t n, size_t size)
+{
+	return (int)((n + size - 1) / size);
+}
+
 struct cpu {
 	int level; /* of x86-64 that hand-dispatched kernels use: 0 (any machine), 1 (v3: AVX2 and
 		      FMA), 2 (v4: AVX-512) */

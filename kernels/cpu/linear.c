@@ -4,18 +4,6 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm.h"
 
-static int
-min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-static int
-pieces(int n, int size)
-{
-	return (n + size - 1) / size;
-}
-
 /* Rows packed at a time: about 8 MiB of them, which the last-level cache may hold. */
 static int
 rows_at_once(int depth)
@@ -48,7 +36,7 @@ static void
 fwd_item(void *ctx, int p, int thread)
 {
 	const struct fwd *f = ctx;
-	int o = p * CPU_PANEL, n = min_int(CPU_PANEL, f->O - o);
+	int o = p * CPU_PANEL, n = cpu_min(CPU_PANEL, f->O - o);
 	float *scratch =
 		cpu_scratch(f->k, thread, sizeof *scratch * cpu_panel_scratch(), "linear_fwd");
 	bool biased = f->bias.data != NULL;
@@ -68,15 +56,15 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 		cpu_stream(k, y, x, w, bias, T, I, O, flags & K_ADD);
 		return;
 	}
-	int chunk = min_int(T, rows_at_once(I));
+	int chunk = cpu_min(T, rows_at_once(I));
 	float *packed = cpu_shared(k, sizeof *packed * cpu_packed_floats(chunk, I), "linear_fwd");
 	if (packed == NULL)
 		return;
 	for (int r = 0; r < T; r += chunk) {
 		struct fwd f = {k, (float *)y + (size_t)r * O, packed, w, bias,
-			min_int(chunk, T - r), I, O, flags};
+			cpu_min(chunk, T - r), I, O, flags};
 		cpu_pack(k, packed, (const float *)x + (size_t)r * I, f.t, I);
-		cpu_run(k, pieces(O, CPU_PANEL), true, fwd_item, &f);
+		cpu_run(k, cpu_pieces(O, CPU_PANEL), true, fwd_item, &f);
 	}
 }
 
@@ -98,16 +86,16 @@ static void
 bwd_x_item(void *ctx, int item, int thread)
 {
 	const struct bwd_x *b = ctx;
-	int I = b->I, O = b->O, blocks = pieces(b->T, ROWS);
-	int i = item / blocks * COLS, n = min_int(COLS, I - i);
-	int r = item % blocks * ROWS, t = min_int(ROWS, b->T - r);
+	int I = b->I, O = b->O, blocks = cpu_pieces(b->T, ROWS);
+	int i = item / blocks * COLS, n = cpu_min(COLS, I - i);
+	int r = item % blocks * ROWS, t = cpu_min(ROWS, b->T - r);
 	bool f32 = b->w.dtype == K_F32;
 	size_t ld, bytes = f32 ? 64 : sizeof(float) * DEPTH * COLS;
 	float *scratch = cpu_scratch(b->k, thread, bytes, "linear_bwd_x");
 	if (scratch == NULL)
 		return;
 	for (int o = 0, d; o < O; o += d) {
-		d = f32 ? O : min_int(DEPTH, O - o);
+		d = f32 ? O : cpu_min(DEPTH, O - o);
 		const float *w = cpu_panel(b->w, o, d, i, n, I, scratch, &ld);
 		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, n, d, 1,
 			b->dy + (size_t)r * O + o, O, w, ld, o > 0 || (b->flags & K_ADD) ? 1 : 0,
@@ -120,7 +108,7 @@ cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, in
 	unsigned flags)
 {
 	struct bwd_x b = {k, dx, dy, w, T, I, O, flags};
-	cpu_run(k, pieces(T, ROWS) * pieces(I, COLS), true, bwd_x_item, &b);
+	cpu_run(k, cpu_pieces(T, ROWS) * cpu_pieces(I, COLS), true, bwd_x_item, &b);
 }
 
 static void
@@ -144,9 +132,9 @@ static void
 bwd_w_item(void *ctx, int item, int thread)
 {
 	const struct bwd_w *b = ctx;
-	int I = b->I, O = b->O, cols = pieces(I, IN);
-	int o = item / cols * OUT, m = min_int(OUT, O - o);
-	int i = item % cols * IN, n = min_int(IN, I - i);
+	int I = b->I, O = b->O, cols = cpu_pieces(I, IN);
+	int o = item / cols * OUT, m = cpu_min(OUT, O - o);
+	int i = item % cols * IN, n = cpu_min(IN, I - i);
 	(void)thread;
 	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, b->T, 1, b->dy + o, O, b->x + i,
 		I, 1, b->dw + (size_t)o * I + i, I);
@@ -159,7 +147,7 @@ cpu_linear_bwd_w(struct kernels *k, float *dw, float *dbias, const void *dy, con
 	int I, int O)
 {
 	struct bwd_w b = {dw, dbias, dy, x, T, I, O};
-	cpu_run(k, pieces(O, OUT) * pieces(I, IN), true, bwd_w_item, &b);
+	cpu_run(k, cpu_pieces(O, OUT) * cpu_pieces(I, IN), true, bwd_w_item, &b);
 }
 
 void

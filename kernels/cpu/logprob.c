@@ -10,18 +10,6 @@
  * takes ROWS rows, and of a piece of its products. */
 enum { GROUP = 8 * CPU_PANEL, ROWS = 32 * CPU_TILE, ROUND = 96 * CPU_PANEL, PIECE = 192 };
 
-static int
-min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
-static int
-pieces(int n, int size)
-{
-	return (n + size - 1) / size;
-}
-
 /* A part of a softmax: the largest logit and the sum of exp(logit - max). */
 struct part {
 	double sum;
@@ -86,7 +74,7 @@ logits_of(const struct head *d, float *out, size_t ld, const float *packed, int 
 {
 	for (int i = 0; i < n; i += CPU_PANEL)
 		cpu_panel_product(d->tile, out + i, ld, packed, t, d->w, v + i,
-			min_int(CPU_PANEL, n - i), d->C, false, scratch);
+			cpu_min(CPU_PANEL, n - i), d->C, false, scratch);
 }
 
 struct fwd {
@@ -101,8 +89,8 @@ fwd_item(void *ctx, int item, int thread)
 {
 	const struct fwd *f = ctx;
 	const struct head *d = &f->head;
-	int g = item / f->blocks, v = g * GROUP, n = min_int(GROUP, d->V - v);
-	int r = item % f->blocks * ROWS, t = min_int(ROWS, d->R - r);
+	int g = item / f->blocks, v = g * GROUP, n = cpu_min(GROUP, d->V - v);
+	int r = item % f->blocks * ROWS, t = cpu_min(ROWS, d->R - r);
 	float *scratch = cpu_scratch(d->k, thread,
 		sizeof *scratch * (cpu_panel_scratch() + (size_t)ROWS * GROUP), "logprob_fwd");
 	if (scratch == NULL)
@@ -135,14 +123,14 @@ void
 cpu_logprob_fwd(struct kernels *k, float *logp, float *lse, const void *h, struct k_mat w,
 	const int32_t *target_row, const int32_t *target_id, int N, int R, int C, int V)
 {
-	int groups = pieces(V, GROUP);
+	int groups = cpu_pieces(V, GROUP);
 	size_t part_bytes = (sizeof(struct part) * groups * R + 63) / 64 * 64;
 	struct part *parts =
 		cpu_shared(k, part_bytes + sizeof(float) * cpu_packed_floats(R, C), "logprob_fwd");
 	if (parts == NULL)
 		return;
 	struct fwd f = {{h, w, target_row, target_id, N, R, C, V, k, cpu_tile_function(k)}, logp,
-		(float *)((char *)parts + part_bytes), parts, groups, pieces(R, ROWS)};
+		(float *)((char *)parts + part_bytes), parts, groups, cpu_pieces(R, ROWS)};
 	cpu_pack(k, f.packed, h, R, C);
 	cpu_run(k, groups * f.blocks, true, fwd_item, &f);
 	for (int r = 0, j = 0; r < R; r++) {
@@ -176,7 +164,7 @@ logits_item(void *ctx, int item, int thread)
 {
 	const struct bwd *b = ctx;
 	const struct head *d = &b->head;
-	int at = item * GROUP, v = b->v + at, n = min_int(GROUP, b->n - at);
+	int at = item * GROUP, v = b->v + at, n = cpu_min(GROUP, b->n - at);
 	float *g = b->g + at;
 	float *scratch =
 		cpu_scratch(d->k, thread, sizeof *scratch * cpu_panel_scratch(), "logprob_bwd");
@@ -203,7 +191,7 @@ dw_item(void *ctx, int item, int thread)
 	const struct bwd *b = ctx;
 	int C = b->head.C, at = item * PIECE;
 	(void)thread;
-	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, min_int(PIECE, b->n - at), C, b->t, 1,
+	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, cpu_min(PIECE, b->n - at), C, b->t, 1,
 		b->g + at, ROUND, b->head.h + (size_t)b->r * C, C, 1,
 		b->dw + (size_t)(b->v + at) * C, C);
 }
@@ -215,11 +203,11 @@ dh_item(void *ctx, int item, int thread)
 	enum { DEPTH = 512 };
 	const struct bwd *b = ctx;
 	const struct head *d = &b->head;
-	int C = d->C, c = item * (PIECE / 2), m = min_int(PIECE / 2, C - c);
+	int C = d->C, c = item * (PIECE / 2), m = cpu_min(PIECE / 2, C - c);
 	float *buf = cpu_scratch(d->k, thread, sizeof *buf * DEPTH * PIECE / 2, "logprob_bwd");
 	for (int o = 0; buf != NULL && o < b->n; o += DEPTH) {
 		size_t ld;
-		int depth = min_int(DEPTH, b->n - o);
+		int depth = cpu_min(DEPTH, b->n - o);
 		const float *w = cpu_panel(d->w, b->v + o, depth, c, m, C, buf, &ld);
 		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, b->t, m, depth, 1, b->g + o,
 			ROUND, w, ld, b->v + o > 0 ? 1 : 0, b->dh + (size_t)b->r * C + c, C);
@@ -242,14 +230,14 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 		return;
 	b.packed = b.g + g;
 	for (b.r = 0; b.r < R; b.r += ROWS) {
-		b.t = min_int(ROWS, R - b.r);
+		b.t = cpu_min(ROWS, R - b.r);
 		cpu_pack(k, b.packed, b.head.h + (size_t)b.r * C, b.t, C);
 		for (b.v = 0; b.v < V; b.v += ROUND) {
-			b.n = min_int(ROUND, V - b.v);
-			cpu_run(k, pieces(b.n, GROUP), true, logits_item, &b);
+			b.n = cpu_min(ROUND, V - b.v);
+			cpu_run(k, cpu_pieces(b.n, GROUP), true, logits_item, &b);
 			if (dw != NULL)
-				cpu_run(k, pieces(b.n, PIECE), true, dw_item, &b);
-			cpu_run(k, pieces(C, PIECE / 2), true, dh_item, &b);
+				cpu_run(k, cpu_pieces(b.n, PIECE), true, dw_item, &b);
+			cpu_run(k, cpu_pieces(C, PIECE / 2), true, dh_item, &b);
 		}
 	}
 }

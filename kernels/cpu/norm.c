@@ -177,5 +177,5 @@ cpu_norm_bwd(struct kernels *k, enum k_norm kind, void *dx, float *dgain, float 
 	bool worth = (int64_t)T * C > 20000;
 	cpu_run(k, T, worth, row_item, &b);
 	if (dgain != NULL || dbias != NULL)
-		cpu_run(k, (C + COLUMNS - 1) / COLUMNS, worth, columns_item, &b);
+		cpu_run(k, cpu_pieces(C, COLUMNS), worth, columns_item, &b);
 }

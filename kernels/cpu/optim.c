@@ -100,5 +100,5 @@ cpu_adamw(struct kernels *k, float *w, const float *g, float *m, float *v, size_
 		.eps = eps,
 		.grad_scale = grad_scale,
 	};
-	cpu_run(k, (int)((n + BLOCK - 1) / BLOCK), true, adamw_item, &a);
+	cpu_run(k, cpu_pieces(n, BLOCK), true, adamw_item, &a);
 }

@@ -57,7 +57,7 @@ static void
 scatter_add(struct kernels *k, float *out, const float *x, const int32_t *rows, int T, int C)
 {
 	struct move m = {out, x, rows, T, C};
-	cpu_run(k, (C + COLUMNS - 1) / COLUMNS, (int64_t)T * C > 20000, scatter_item, &m);
+	cpu_run(k, cpu_pieces(C, COLUMNS), (int64_t)T * C > 20000, scatter_item, &m);
 }
 
 void
@@ -117,5 +117,5 @@ void
 cpu_add(struct kernels *k, void *y, const void *x, size_t n)
 {
 	struct sum s = {y, x, n};
-	cpu_run(k, (int)((n + PIECE - 1) / PIECE), true, add_item, &s);
+	cpu_run(k, cpu_pieces(n, PIECE), true, add_item, &s);
 }

@@ -195,5 +195,5 @@ cpu_stream(struct kernels *k, float *y, const float *x, struct k_mat w, struct k
 	int I, int O, bool add)
 {
 	struct job j = {y, x, w, bias, T, I, O, add, k, NULL};
-	cpu_run(k, (O + CHUNK - 1) / CHUNK, true, chunk_item, &j);
+	cpu_run(k, cpu_pieces(O, CHUNK), true, chunk_item, &j);
 }
