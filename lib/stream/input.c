@@ -20,6 +20,7 @@ struct input {
 	int n_files, next_file;
 	const char *name;
 	int64_t lineno, lines; /* of this file, of all */
+	int64_t done, total;   /* bytes on the disk */
 	int fd;                /* -1: none open */
 	bool eof;              /* of the open file, decompressed */
 
@@ -34,6 +35,29 @@ struct input {
 	bool raw_eof;
 };
 
+static bool
+is_stdin(const struct input *in, int i)
+{
+	return in->n_files == 0 || strcmp(in->files[i], "-") == 0;
+}
+
+/* Bytes of all inputs that are still to be read; -1 when one of them is no regular file. */
+static int64_t
+sum_sizes(const struct input *in)
+{
+	int64_t sum = 0;
+	for (int i = 0; i == 0 || i < in->n_files; i++) {
+		struct stat st;
+		bool piped = is_stdin(in, i);
+		if ((piped ? fstat(STDIN_FILENO, &st) : stat(in->files[i], &st)) < 0 ||
+			!S_ISREG(st.st_mode))
+			return -1;
+		off_t at = piped ? lseek(STDIN_FILENO, 0, SEEK_CUR) : 0;
+		sum += at > 0 && at <= st.st_size ? st.st_size - at : st.st_size;
+	}
+	return sum;
+}
+
 struct input *
 input_open(const char *const *files, int n)
 {
@@ -42,13 +66,8 @@ input_open(const char *const *files, int n)
 	in->n_files = n;
 	in->fd = -1;
 	in->name = "stdin";
+	in->total = sum_sizes(in);
 	return in;
-}
-
-static bool
-is_stdin(const struct input *in, int i)
-{
-	return in->n_files == 0 || strcmp(in->files[i], "-") == 0;
 }
 
 static void
@@ -93,6 +112,7 @@ read_some(struct input *in, void *p, size_t n, struct err *e)
 		return err_set(e, ERR_TEMPFAIL, "%s: interrupted", in->name);
 	if (got < 0)
 		return err_set(e, ERR_IO, "%s: %s", in->name, strerror(errno));
+	in->done += got;
 	return got;
 }
 
@@ -325,6 +345,18 @@ int64_t
 input_lines(const struct input *in)
 {
 	return in->lines;
+}
+
+int64_t
+input_bytes_done(const struct input *in)
+{
+	return in->done;
+}
+
+int64_t
+input_bytes_total(const struct input *in)
+{
+	return in->total;
 }
 
 void

@@ -38,6 +38,14 @@ const char *input_file(const struct input *in);
 int64_t input_lineno(const struct input *in);
 /* Lines read so far of all files together. */
 int64_t input_lines(const struct input *in);
+/*
+ * For a share done and the time left: the bytes read of all files so far, as they lie on the disk
+ * (of a compressed file the compressed ones), and how many there are in all.  The total is -1
+ * unless every input is a plain regular file; a file that grows or shrinks meanwhile makes it
+ * wrong.
+ */
+int64_t input_bytes_done(const struct input *in);
+int64_t input_bytes_total(const struct input *in);
 void input_close(struct input *in);
 
 #endif

@@ -206,6 +206,38 @@ test_a_pipe_is_read_as_it_comes(void)
 	close(fd[0]);
 }
 
+static void
+test_bytes_done(void)
+{
+	struct err e = {0};
+	char z[1000], text[200], *line;
+	size_t len, n;
+	memset(text, 'x', sizeof text);
+	text[9] = text[99] = '\n';
+	n = gzip(text, sizeof text, z, sizeof z);
+	const char *f[] = {file_of(text, sizeof text), file_of(z, n), "/dev/null"};
+	struct input *in = input_open(f, 2);
+	CHECK(input_bytes_total(in) == (int64_t)(sizeof text + n) && input_bytes_done(in) == 0);
+	CHECK(input_line(in, (const char **)&line, &len, &e) == 1);
+	CHECK(input_bytes_done(in) == sizeof text);
+	while (input_line(in, (const char **)&line, &len, &e) > 0)
+		;
+	CHECK(input_bytes_done(in) == input_bytes_total(in)); /* the compressed ones */
+	input_close(in);
+	in = input_open(f, 3); /* a device has no size to go by */
+	CHECK(input_bytes_total(in) == -1);
+	input_close(in);
+	int keep = dup(0), fd = open(f[0], O_RDONLY);
+	dup2(fd, 0);
+	CHECK(lseek(0, 150, SEEK_SET) == 150); /* somebody has read a part */
+	in = input_open(NULL, 0);
+	CHECK(input_bytes_total(in) == 50);
+	input_close(in);
+	dup2(keep, 0);
+	close(keep);
+	close(fd);
+}
+
 int
 main(void)
 {
@@ -218,6 +250,7 @@ main(void)
 	RUN(test_peek_and_bytes);
 	RUN(test_files_that_cannot_be_read);
 	RUN(test_a_pipe_is_read_as_it_comes);
+	RUN(test_bytes_done);
 	char cmd[64];
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
 	if (system(cmd) != 0)
