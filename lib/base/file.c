@@ -13,6 +13,17 @@
 
 #include <openssl/evp.h>
 
+#include "lib/base/foreign.h"
+
+static int
+refuse_lfs(const char *path, const char *data, size_t n, struct err *e)
+{
+	if (!foreign_is_lfs(data, n))
+		return 0;
+	return err_set(e, ERR_DATA,
+		"%s: a Git LFS pointer, not the file itself; fetch it with git lfs pull", path);
+}
+
 int
 map_open(struct map *m, const char *path, struct err *e)
 {
@@ -35,7 +46,10 @@ map_open(struct map *m, const char *path, struct err *e)
 		*m = (struct map){p, (size_t)st.st_size, 1};
 	}
 	close(fd);
-	return 0;
+	if (refuse_lfs(path, m->data, m->size, e) == 0)
+		return 0;
+	map_close(m);
+	return -1;
 }
 
 void
@@ -65,7 +79,7 @@ file_read(const char *path, size_t max, struct buf *out, struct err *e)
 		return err_set(e, ERR_IO, "%s: read error", path);
 	if (out->len - start > max)
 		return err_set(e, ERR_DATA, "%s: larger than %zu bytes", path, max);
-	return 0;
+	return refuse_lfs(path, out->data + start, out->len - start, e);
 }
 
 int

@@ -17,11 +17,13 @@ struct map {
 	int mapped;
 };
 
-/* ERR_NOINPUT when path cannot be opened, ERR_IO when it cannot be mapped. */
+/* ERR_NOINPUT when path cannot be opened, ERR_IO when it cannot be mapped, ERR_DATA when a Git LFS
+ * pointer stands in its place. */
 int map_open(struct map *m, const char *path, struct err *e);
 void map_close(struct map *m);
 
-/* Reads a whole small file (at most max bytes; more is ERR_DATA) behind what is in out. */
+/* Reads a whole small file (at most max bytes; more, or a Git LFS pointer, is ERR_DATA) behind
+ * what is in out. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *e);
 /* 1 when path names something that exists. */
 int file_exists(const char *path);

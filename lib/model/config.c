@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "lib/base/file.h"
+#include "lib/base/foreign.h"
+#include "lib/model/member.h"
 #include "lib/stream/json.h"
 
 enum { MAX_CONFIG = 4 << 20 };
@@ -28,6 +30,8 @@ static const struct neutral {
 	bool number;
 } neutrals[] = {
 	{"quantization_config", 0, false},
+	{"quantization", 0, false},       /* MLX */
+	{"compression_config", 0, false}, /* compressed-tensors */
 	{"is_encoder_decoder", 0, false},
 	{"add_cross_attention", 0, false},
 	{"alibi", 0, false},
@@ -49,101 +53,17 @@ static const struct neutral {
 };
 
 static bool
-is_null(const json_t *v)
+is_neutral(const struct neutral *x, const json_t *v)
 {
-	return v == NULL || json_is_null(v);
-}
-
-/* Integer in [min, max]; null and missing give fallback, or ERR_CONFIG when that is INT_MIN. */
-static int
-get_int(const json_t *o, const char *key, int min, int max, int fallback, int *out, struct err *e)
-{
-	const json_t *v = json_object_get(o, key);
-	*out = fallback;
-	if (is_null(v))
-		return fallback == INT_MIN ? err_set(e, ERR_CONFIG, "no %s", key) : 0;
-	if (!json_is_integer(v) || json_integer_value(v) < min || json_integer_value(v) > max)
-		return err_set(e, ERR_DATA, "%s: not an integer in [%d, %d]", key, min, max);
-	*out = (int)json_integer_value(v);
-	return 0;
-}
-
-/* Number in (min, max]; null and missing give fallback. */
-static int
-get_real(const json_t *o, const char *key, double min, double max, double fallback, double *out,
-	struct err *e)
-{
-	const json_t *v = json_object_get(o, key);
-	*out = fallback;
-	if (is_null(v))
-		return 0;
-	if (!json_is_number(v) || !(json_number_value(v) > min && json_number_value(v) <= max))
-		return err_set(e, ERR_DATA, "%s: not a number in (%g, %g]", key, min, max);
-	*out = json_number_value(v);
-	return 0;
-}
-
-static int
-get_bool(const json_t *o, const char *key, bool fallback, bool *out, struct err *e)
-{
-	const json_t *v = json_object_get(o, key);
-	*out = fallback;
-	if (is_null(v))
-		return 0;
-	if (!json_is_boolean(v))
-		return err_set(e, ERR_DATA, "%s: not true or false", key);
-	*out = json_is_true(v);
-	return 0;
-}
-
-/* A string or NULL. */
-static int
-get_text(const json_t *o, const char *key, const char **out, struct err *e)
-{
-	const json_t *v = json_object_get(o, key);
-	*out = NULL;
-	if (is_null(v))
-		return 0;
-	if (!json_is_string(v) || json_is_big(v))
-		return err_set(e, ERR_DATA, "%s: not a string", key);
-	*out = json_string_value(v);
-	return 0;
-}
-
-/* A token id, or the first of a list of ids; all of them into list (NULL: not wanted).  Some
- * published configs hold -1 for none. */
-static int
-get_ids(const json_t *o, const char *key, int32_t *out, struct ids *list, struct err *e)
-{
-	const json_t *v = json_object_get(o, key);
-	bool many = json_is_array(v);
-	*out = -1;
-	if (is_null(v))
-		return 0;
-	for (size_t i = 0; i < (many ? json_array_size(v) : 1); i++) {
-		const json_t *x = many ? json_array_get(v, i) : v;
-		json_int_t id = json_integer_value(x);
-		if (!json_is_integer(x) || id < -1 || id > INT32_MAX)
-			return err_set(e, ERR_DATA, "%s: not a token id", key);
-		if (i == 0)
-			*out = (int32_t)id;
-		bool known = id < 0;
-		for (size_t j = 0; list && j < list->n; j++)
-			known |= list->v[j] == id;
-		if (list && !known)
-			ids_push(list, (int32_t)id);
-	}
-	return 0;
+	return member_null(v) || json_is_false(v) ||
+	       (x->number && json_is_number(v) && json_number_value(v) == x->value);
 }
 
 static int
 check_neutral(const json_t *o, struct err *e)
 {
 	for (size_t i = 0; i < sizeof neutrals / sizeof *neutrals; i++) {
-		const json_t *v = json_object_get(o, neutrals[i].key);
-		if (is_null(v) || json_is_false(v) ||
-			(neutrals[i].number && json_is_number(v) &&
-				json_number_value(v) == neutrals[i].value))
+		if (is_neutral(&neutrals[i], json_object_get(o, neutrals[i].key)))
 			continue;
 		return err_set(e, ERR_CONFIG, "%s is not supported", neutrals[i].key);
 	}
@@ -169,7 +89,7 @@ parse_act(struct model_config *c, const json_t *o, struct err *e)
 		{"relu", K_RELU},
 	};
 	const char *name;
-	if (get_text(o, "hidden_act", &name, e) < 0)
+	if (member_text(o, "hidden_act", &name, e) < 0)
 		return -1;
 	if (name == NULL)
 		name = c->family == FAMILY_NEOX ? "gelu" : "silu";
@@ -182,24 +102,76 @@ parse_act(struct model_config *c, const json_t *o, struct err *e)
 	return err_set(e, ERR_CONFIG, "hidden_act \"%.100s\" is not supported", name);
 }
 
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), k = strlen(end);
+	return n >= k && strcmp(s + n - k, end) == 0;
+}
+
+/* "LlamaModel": the decoder without a head. */
+static bool
+is_bare(const char *architecture)
+{
+	for (int i = 0; i < N_FAMILIES; i++) {
+		size_t n = strlen(families[i].name);
+		if (strncmp(architecture, families[i].name, n) == 0 &&
+			strcmp(architecture + n, "Model") == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Members of reward models that change the score behind the head.  normalize_reward with mean and
+ * std: (score - mean) / std outside training (OpenRLHF, models/model.py); do_normalize: the same
+ * from a stored normalizer (PKU-Alignment/safe-rlhf, models/score_model).  Only what changes
+ * nothing passes.
+ */
+static int
+check_score(const json_t *o, struct err *e)
+{
+	static const struct neutral scales[] = {
+		{"mean", 0, true},
+		{"std", 1, true},
+		{"do_normalize", 0, false},
+		{"reward_scale", 1, true},
+		{"reward_shift", 0, true},
+		{"score_scale", 1, true},
+	};
+	const json_t *normalizes = json_object_get(o, "normalize_reward");
+	if (normalizes && !json_is_null(normalizes) && !json_is_boolean(normalizes))
+		return err_set(e, ERR_DATA, "normalize_reward: not true or false");
+	for (size_t i = 0; i < sizeof scales / sizeof *scales; i++) {
+		const json_t *v = json_object_get(o, scales[i].key);
+		bool off = i < 2 && json_is_false(normalizes);
+		if (off || is_neutral(&scales[i], v))
+			continue;
+		return err_set(e, ERR_CONFIG, "%s of a reward model is not supported%s",
+			scales[i].key,
+			i < 2 ? " (the scores would be normalised with mean and std)" : "");
+	}
+	return 0;
+}
+
 /* architectures, model_type and num_labels: which head. */
 static int
 parse_head(struct model_config *c, const json_t *o, const char *model_type, struct err *e)
 {
 	const json_t *list = json_object_get(o, "architectures");
 	const char *a = json_string_value(json_array_get(list, 0));
-	if (!is_null(list) && a == NULL)
+	if (!member_null(list) && a == NULL)
 		return err_set(e, ERR_DATA, "architectures: not a list of strings");
 	c->oasst_head = strcmp(model_type, "gpt_neox_reward_model") == 0 ||
 			(a && strcmp(a, "GPTNeoXRewardModel") == 0);
-	bool sequence = a && strstr(a, "ForSequenceClassification");
+	bool sequence = a && ends_with(a, "ForSequenceClassification");
 	c->head = c->oasst_head || sequence ? HEAD_REWARD : HEAD_LM;
 	if (c->oasst_head) {
 		const char *pooling;
 		if (c->family != FAMILY_NEOX)
 			return err_set(e, ERR_CONFIG, "architectures %s of model_type %.100s", a,
 				model_type);
-		if (get_text(o, "pooling", &pooling, e) < 0)
+		if (member_text(o, "pooling", &pooling, e) < 0)
 			return -1;
 		if (pooling && strcmp(pooling, "last") != 0)
 			return err_set(
@@ -210,16 +182,16 @@ parse_head(struct model_config *c, const json_t *o, const char *model_type, stru
 		int n, from_labels = json_is_object(labels) && json_object_size(labels) < 1000
 					     ? (int)json_object_size(labels)
 					     : 2;
-		if (get_int(o, "num_labels", 0, INT_MAX, from_labels, &n, e) < 0)
+		if (member_int(o, "num_labels", 0, INT_MAX, from_labels, &n, e) < 0)
 			return -1;
 		if (n != 1)
 			return err_set(
 				e, ERR_CONFIG, "num_labels is %d: a reward model has one label", n);
-	} else if (a && !strstr(a, "ForCausalLM") &&
-		   !(strlen(a) > 5 && strcmp(a + strlen(a) - 5, "Model") == 0)) {
+	} else if (a && !ends_with(a, "ForCausalLM") && !is_bare(a)) {
+		/* heads of their own: ...ForRewardModel, ...ForScore, ...WithValueHead */
 		return err_set(e, ERR_CONFIG, "architectures \"%.100s\" is not supported", a);
 	}
-	return 0;
+	return c->head == HEAD_REWARD ? check_score(o, e) : 0;
 }
 
 /* rope_scaling of transformers 4, rope_parameters of 5. */
@@ -229,17 +201,18 @@ parse_rope_scaling(struct model_config *c, const json_t *o, const char *key, str
 	const char *type = NULL;
 	if (!json_is_object(o))
 		return err_set(e, ERR_DATA, "%s: not an object", key);
-	if (get_text(o, "rope_type", &type, e) < 0 || (!type && get_text(o, "type", &type, e) < 0))
+	if (member_text(o, "rope_type", &type, e) < 0 ||
+		(!type && member_text(o, "type", &type, e) < 0))
 		return -1;
 	if (type == NULL || strcmp(type, "default") == 0)
 		return 0;
 	if (strcmp(type, "llama3") != 0)
 		return err_set(e, ERR_CONFIG, "%s type \"%.100s\" is not supported", key, type);
 	c->rope_llama3 = true;
-	if (get_real(o, "factor", 1e-3, 1e6, 0, &c->rope_factor, e) < 0 ||
-		get_real(o, "low_freq_factor", 0, 1e6, 0, &c->rope_low_freq_factor, e) < 0 ||
-		get_real(o, "high_freq_factor", 0, 1e6, 0, &c->rope_high_freq_factor, e) < 0 ||
-		get_int(o, "original_max_position_embeddings", 1, 1 << 30, 0,
+	if (member_real(o, "factor", 1e-3, 1e6, 0, &c->rope_factor, e) < 0 ||
+		member_real(o, "low_freq_factor", 0, 1e6, 0, &c->rope_low_freq_factor, e) < 0 ||
+		member_real(o, "high_freq_factor", 0, 1e6, 0, &c->rope_high_freq_factor, e) < 0 ||
+		member_int(o, "original_max_position_embeddings", 1, 1 << 30, 0,
 			&c->rope_original_positions, e) < 0)
 		return -1;
 	if (!c->rope_factor || !c->rope_low_freq_factor || !c->rope_original_positions ||
@@ -258,20 +231,21 @@ parse_rope(struct model_config *c, const json_t *o, struct err *e)
 	const json_t *p4 = json_object_get(o, "rope_scaling");
 	bool neox = c->family == FAMILY_NEOX;
 	double pct, fallback = 10000;
-	if (neox && get_real(o, "rotary_emb_base", 1e-3, 1e12, fallback, &fallback, e) < 0)
+	if (neox && member_real(o, "rotary_emb_base", 1e-3, 1e12, fallback, &fallback, e) < 0)
 		return -1;
-	if (get_real(o, "rope_theta", 1e-3, 1e12, fallback, &fallback, e) < 0)
+	if (member_real(o, "rope_theta", 1e-3, 1e12, fallback, &fallback, e) < 0)
 		return -1;
 	c->rope_theta = fallback;
-	if (get_real(o, "partial_rotary_factor", -1, 1, neox ? 0.25 : 1, &pct, e) < 0 ||
-		(neox && get_real(o, "rotary_pct", -1, 1, pct, &pct, e) < 0))
+	if (member_real(o, "partial_rotary_factor", -1, 1, neox ? 0.25 : 1, &pct, e) < 0 ||
+		(neox && member_real(o, "rotary_pct", -1, 1, pct, &pct, e) < 0))
 		return -1;
-	if (!is_null(p5)) {
+	if (!member_null(p5)) {
 		if (parse_rope_scaling(c, p5, "rope_parameters", e) < 0 ||
-			get_real(p5, "rope_theta", 1e-3, 1e12, fallback, &c->rope_theta, e) < 0 ||
-			get_real(p5, "partial_rotary_factor", -1, 1, pct, &pct, e) < 0)
+			member_real(p5, "rope_theta", 1e-3, 1e12, fallback, &c->rope_theta, e) <
+				0 ||
+			member_real(p5, "partial_rotary_factor", -1, 1, pct, &pct, e) < 0)
 			return -1;
-	} else if (!is_null(p4) && parse_rope_scaling(c, p4, "rope_scaling", e) < 0) {
+	} else if (!member_null(p4) && parse_rope_scaling(c, p4, "rope_scaling", e) < 0) {
 		return -1;
 	}
 	if (!neox && pct != 1)
@@ -291,9 +265,9 @@ parse_window(struct model_config *c, const json_t *o, struct err *e)
 	bool use;
 	/* MistralConfig's default, for a config without the key; null is none */
 	bool absent = c->family == FAMILY_MISTRAL && json_object_get(o, "sliding_window") == NULL;
-	if (get_int(o, "sliding_window", 0, INT_MAX, absent ? 4096 : 0, &window, e) < 0 ||
-		get_bool(o, "use_sliding_window", false, &use, e) < 0 ||
-		get_int(o, "max_window_layers", 0, INT_MAX, 0, &max_window_layers, e) < 0)
+	if (member_int(o, "sliding_window", 0, INT_MAX, absent ? 4096 : 0, &window, e) < 0 ||
+		member_bool(o, "use_sliding_window", false, &use, e) < 0 ||
+		member_int(o, "max_window_layers", 0, INT_MAX, 0, &max_window_layers, e) < 0)
 		return -1;
 	for (size_t i = 0; i < json_array_size(types); i++) {
 		const char *t = json_string_value(json_array_get(types, i));
@@ -315,22 +289,23 @@ parse_sizes(struct model_config *c, const json_t *o, struct err *e)
 	/* Mistral and Qwen2 have defaults of their own for num_key_value_heads; they always say it.
 	 */
 	int need = INT_MIN, kv;
-	if (get_int(o, "num_hidden_layers", 1, 1000, need, &c->n_layers, e) < 0 ||
-		get_int(o, "hidden_size", 1, 1 << 17, need, &c->hidden, e) < 0 ||
-		get_int(o, "num_attention_heads", 1, 1 << 12, need, &c->n_heads, e) < 0 ||
-		get_int(o, "intermediate_size", 1, 1 << 20, need, &c->ffn, e) < 0 ||
-		get_int(o, "vocab_size", 1, 1 << 24, need, &c->vocab, e) < 0 ||
-		get_int(o, "max_position_embeddings", 1, 1 << 30, 2048, &c->max_positions, e) < 0)
+	if (member_int(o, "num_hidden_layers", 1, 1000, need, &c->n_layers, e) < 0 ||
+		member_int(o, "hidden_size", 1, 1 << 17, need, &c->hidden, e) < 0 ||
+		member_int(o, "num_attention_heads", 1, 1 << 12, need, &c->n_heads, e) < 0 ||
+		member_int(o, "intermediate_size", 1, 1 << 20, need, &c->ffn, e) < 0 ||
+		member_int(o, "vocab_size", 1, 1 << 24, need, &c->vocab, e) < 0 ||
+		member_int(o, "max_position_embeddings", 1, 1 << 30, 2048, &c->max_positions, e) <
+			0)
 		return -1;
 	kv = c->family == FAMILY_LLAMA || neox ? c->n_heads : need;
 	c->n_kv_heads = c->n_heads;
-	if (!neox && get_int(o, "num_key_value_heads", 1, 1 << 12, kv, &c->n_kv_heads, e) < 0)
+	if (!neox && member_int(o, "num_key_value_heads", 1, 1 << 12, kv, &c->n_kv_heads, e) < 0)
 		return -1;
 	if (c->n_heads % c->n_kv_heads)
 		return err_set(e, ERR_CONFIG,
 			"num_attention_heads %d is no multiple of num_key_value_heads %d",
 			c->n_heads, c->n_kv_heads);
-	if (get_int(o, "head_dim", 1, 1 << 12, 0, &c->head_dim, e) < 0)
+	if (member_int(o, "head_dim", 1, 1 << 12, 0, &c->head_dim, e) < 0)
 		return -1;
 	if ((c->head_dim == 0 || neox) && c->hidden % c->n_heads)
 		return err_set(e, ERR_CONFIG,
@@ -352,16 +327,16 @@ parse_rest(struct model_config *c, const json_t *o, struct err *e)
 	c->norm = neox ? K_LAYERNORM : K_RMSNORM;
 	c->gated = !neox;
 	c->fused_qkv = neox;
-	if (get_real(o, neox ? "layer_norm_eps" : "rms_norm_eps", 1e-30, 1, neox ? 1e-5 : 1e-6,
+	if (member_real(o, neox ? "layer_norm_eps" : "rms_norm_eps", 1e-30, 1, neox ? 1e-5 : 1e-6,
 		    &eps, e) < 0 ||
-		get_real(o, "initializer_range", -1, 10, 0.02, &range, e) < 0 ||
-		get_bool(o, "tie_word_embeddings", false, &c->tied_head, e) < 0 ||
-		get_bool(o, "attention_bias", neox, &attention_bias, e) < 0 ||
-		get_bool(o, "mlp_bias", false, &c->mlp_bias, e) < 0)
+		member_real(o, "initializer_range", -1, 10, 0.02, &range, e) < 0 ||
+		member_bool(o, "tie_word_embeddings", false, &c->tied_head, e) < 0 ||
+		member_bool(o, "attention_bias", neox, &attention_bias, e) < 0 ||
+		member_bool(o, "mlp_bias", false, &c->mlp_bias, e) < 0)
 		return -1;
 	c->norm_eps = (float)eps;
 	c->initializer_range = (float)range;
-	if (neox && get_bool(o, "use_parallel_residual", true, &c->parallel_residual, e) < 0)
+	if (neox && member_bool(o, "use_parallel_residual", true, &c->parallel_residual, e) < 0)
 		return -1;
 	/* Mistral and Qwen2 do not read attention_bias and mlp_bias; GPT-NeoX's MLP always has one
 	 */
@@ -370,17 +345,29 @@ parse_rest(struct model_config *c, const json_t *o, struct err *e)
 	c->o_bias = reads && attention_bias;
 	c->mlp_bias = neox || (c->family == FAMILY_LLAMA && c->mlp_bias);
 	const char *dtype;
-	if (get_text(o, "dtype", &dtype, e) < 0 ||
-		(!dtype && get_text(o, "torch_dtype", &dtype, e) < 0))
+	if (member_text(o, "dtype", &dtype, e) < 0 ||
+		(!dtype && member_text(o, "torch_dtype", &dtype, e) < 0))
 		return -1;
 	c->dtype = dtype && strstr(dtype, "bfloat16")  ? K_BF16
 		   : dtype && strstr(dtype, "float16") ? K_F16
 						       : K_F32;
-	if (get_ids(o, "bos_token_id", &c->bos, NULL, e) < 0 ||
-		get_ids(o, "pad_token_id", &c->pad, NULL, e) < 0 ||
-		get_ids(o, "eos_token_id", &c->eos, &c->eos_list, e) < 0)
+	if (member_ids(o, "bos_token_id", &c->bos, NULL, e) < 0 ||
+		member_ids(o, "pad_token_id", &c->pad, NULL, e) < 0 ||
+		member_ids(o, "eos_token_id", &c->eos, &c->eos_list, e) < 0)
 		return -1;
 	return parse_act(c, o, e);
+}
+
+static int
+unknown_type(const char *type, struct err *e)
+{
+	struct buf known = BUF_INIT;
+	for (int i = 0; i < N_FAMILIES; i++)
+		buf_printf(&known, "%s%s", i ? ", " : "", families[i].model_type);
+	err_set(e, ERR_CONFIG, "model_type \"%.100s\" is not supported; known are %s", type,
+		known.data);
+	buf_free(&known);
+	return -1;
 }
 
 static int
@@ -389,7 +376,7 @@ parse_object(struct model_config *c, const json_t *o, struct err *e)
 	const char *type;
 	if (!json_is_object(o))
 		return err_set(e, ERR_DATA, "not a JSON object");
-	if (get_text(o, "model_type", &type, e) < 0)
+	if (member_text(o, "model_type", &type, e) < 0)
 		return -1;
 	int i = 0;
 	while (i < N_FAMILIES && type && strcmp(type, families[i].model_type) != 0)
@@ -397,7 +384,7 @@ parse_object(struct model_config *c, const json_t *o, struct err *e)
 	if (type == NULL)
 		return err_set(e, ERR_CONFIG, "no model_type");
 	if (i == N_FAMILIES)
-		return err_set(e, ERR_CONFIG, "model_type \"%.100s\" is not supported", type);
+		return unknown_type(type, e);
 	c->family = families[i].family;
 	if (check_neutral(o, e) < 0 || parse_head(c, o, type, e) < 0 || parse_sizes(c, o, e) < 0 ||
 		parse_rest(c, o, e) < 0 || parse_rope(c, o, e) < 0 || parse_window(c, o, e) < 0)
@@ -429,7 +416,7 @@ load_generation(struct model_config *c, const char *path, struct err *e)
 	int rc = file_read(path, MAX_CONFIG, &text, e);
 	if (rc == 0) {
 		root = json_parse(text.data, text.len, e);
-		rc = root ? get_ids(root, "eos_token_id", &first, &c->eos_list, e) : -1;
+		rc = root ? member_ids(root, "eos_token_id", &first, &c->eos_list, e) : -1;
 		if (rc < 0)
 			err_prefix(e, "%s", path);
 	}
@@ -444,7 +431,8 @@ config_load(struct model_config *c, const char *dir, struct err *e)
 	struct buf path = BUF_INIT, text = BUF_INIT;
 	*c = (struct model_config){0};
 	path_join(&path, dir, "config.json");
-	int rc = file_read(path.data, MAX_CONFIG, &text, e);
+	int rc = file_exists(path.data) ? file_read(path.data, MAX_CONFIG, &text, e)
+					: foreign_explain(dir, "config.json", e);
 	if (rc == 0)
 		rc = config_parse(c, text.data, text.len, path.data, e);
 	if (rc == 0 && file_exists(path_join(&path, dir, "generation_config.json")))

@@ -126,8 +126,10 @@ match_tensors(const struct model *m, const struct st_tensor **found, bool init_h
 			!is_ignored(m, t->name) && !is_tied_copy(m, t))
 			rc = err_set(e, ERR_CONFIG,
 				"tensor %.200s does not belong to the model that config.json "
-				"describes",
-				t->name);
+				"describes%s",
+				t->name,
+				strstr(t->name, "lora_") ? ": a LoRA adapter that was not merged"
+							 : "");
 	free(sorted);
 	return rc;
 }

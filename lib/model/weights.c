@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/foreign.h"
 #include "lib/stream/json.h"
 
 enum { MAX_INDEX = 64 << 20, MAX_SHARDS = 4096 };
@@ -128,8 +129,7 @@ weights_open(struct weights **out, const char *dir, struct err *e)
 	else if (file_exists(path_join(&path, dir, "model.safetensors.index.json")))
 		rc = open_sharded(w, dir, path.data, e);
 	else
-		rc = err_set(e, ERR_NOINPUT,
-			"%s: neither model.safetensors nor model.safetensors.index.json", dir);
+		rc = foreign_explain(dir, "model.safetensors", e);
 	buf_free(&path);
 	if (rc == 0)
 		rc = collect(w, dir, e);

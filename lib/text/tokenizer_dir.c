@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/file.h"
+#include "lib/base/foreign.h"
 
 /* Reading a model folder: which tokenizer it has, and what its configuration adds. */
 
@@ -300,6 +301,8 @@ tokenizer_load(struct tokenizer **out, const char *dir, struct err *e)
 	else if (file_exists(path_join(&path, dir, "vocab.json")) &&
 		 file_exists(path_join(&second, dir, "merges.txt")))
 		rc = load_gpt2(t, dir, path.data, second.data, e);
+	else if (!file_exists(path_join(&path, dir, "config.json")))
+		rc = foreign_explain(dir, "tokenizer.json", e);
 	else
 		rc = err_set(e, ERR_NOINPUT,
 			"%s: no tokenizer.model, tokenizer.json or vocab.json with merges.txt",

@@ -10,6 +10,8 @@
 	"\"hidden_size\":64,\"intermediate_size\":172,\"num_hidden_layers\":5," \
 	"\"num_attention_heads\":8,\"num_key_value_heads\":4,\"vocab_size\":512"
 
+#define REWARD LLAMA ",\"architectures\":[\"LlamaForSequenceClassification\"],\"num_labels\":1"
+
 static struct model_config
 parse(const char *text)
 {
@@ -54,6 +56,23 @@ neox(void)
 	c = parse("{\"model_type\":\"gpt_neox_reward_model\",\"architectures\":["
 		  "\"GPTNeoXRewardModel\"],\"pooling\":\"last\"," SIZES "}");
 	CHECK(c.head == HEAD_REWARD && c.oasst_head);
+}
+
+/* What leaves a score as it is passes. */
+static void
+scores_as_they_are(void)
+{
+	static const char *const t[] = {
+		"{" REWARD ",\"normalize_reward\":false,\"mean\":0.5,\"std\":2.0}",
+		"{" REWARD ",\"normalize_reward\":true,\"mean\":0,\"std\":1.0}",
+		"{" REWARD ",\"normalize_reward\":null,\"mean\":null,\"do_normalize\":false}",
+		"{" LLAMA ",\"architectures\":[\"LlamaModel\"],\"mean\":3}",
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct model_config c = parse(t[i]);
+		CHECK(c.head == (i < 3 ? HEAD_REWARD : HEAD_LM));
+		config_free(&c);
+	}
 }
 
 /* The same model in the spellings of transformers 4 and 5. */
@@ -127,6 +146,8 @@ refusals(void)
 		{"7", "object", ERR_DATA},
 		{"{}", "model_type", ERR_CONFIG},
 		{"{\"model_type\":\"gpt2\"}", "gpt2", ERR_CONFIG},
+		{"{\"model_type\":\"gpt2\"}", "known are llama, mistral, qwen2, gpt_neox",
+			ERR_CONFIG},
 		{"{\"model_type\":7}", "model_type", ERR_DATA},
 		{"{\"model_type\":\"llama\"}", "num_hidden_layers", ERR_CONFIG},
 		{"{" LLAMA ",\"vocab_size\":3}", "vocab_size", ERR_DATA}, /* twice */
@@ -182,6 +203,18 @@ refusals(void)
 			ERR_DATA},
 		{"{\"model_type\":\"gpt_neox_reward_model\",\"pooling\":\"mean\"," SIZES "}",
 			"pooling", ERR_CONFIG},
+		/* heads and scores that are not ours */
+		{"{" LLAMA ",\"architectures\":[\"LlamaForRewardModel\"]}", "LlamaForRewardModel",
+			ERR_CONFIG},
+		{"{" LLAMA ",\"architectures\":[\"LlamaForScore\"]}", "LlamaForScore", ERR_CONFIG},
+		{"{" LLAMA ",\"architectures\":[\"Qwen2VLModel\"]}", "Qwen2VLModel", ERR_CONFIG},
+		{"{" REWARD ",\"normalize_reward\":true,\"mean\":0.5,\"std\":1.0}", "mean",
+			ERR_CONFIG},
+		{"{" REWARD ",\"normalize_reward\":true,\"std\":2}", "std", ERR_CONFIG},
+		{"{" REWARD ",\"mean\":-3.5}", "mean", ERR_CONFIG},
+		{"{" REWARD ",\"normalize_reward\":1}", "normalize_reward", ERR_DATA},
+		{"{" REWARD ",\"do_normalize\":true}", "do_normalize", ERR_CONFIG},
+		{"{" REWARD ",\"reward_scale\":0.1}", "reward_scale", ERR_CONFIG},
 		{"{\"model_type\":\"mistral\",\"hidden_size\":64,\"intermediate_size\":1,"
 		 "\"num_hidden_layers\":5,\"num_attention_heads\":8,\"vocab_size\":512}",
 			"num_key_value_heads", ERR_CONFIG},
@@ -410,6 +443,7 @@ main(void)
 	RUN(both_spellings);
 	RUN(heads);
 	RUN(refusals);
+	RUN(scores_as_they_are);
 	RUN(harmless);
 	RUN(sliding_windows);
 	RUN(eos_lists);
