@@ -167,7 +167,7 @@ run_model(struct augment *a, struct filter *f, struct err *e)
 	const char **stops = x_calloc((size_t)opt.stops.n + 1, sizeof *stops);
 	for (int i = 0; i < opt.stops.n; i++)
 		stops[i] = opt.stops.v[i];
-	int rc = k == NULL ? err_set(e, ERR_SOFTWARE, "out of memory") : 0;
+	int rc = k == NULL ? err_set(e, ERR_NOMEM, "out of memory") : 0;
 	if (rc == 0)
 		rc = tokenizer_load(&t, opt.model, e);
 	if (rc == 0)

@@ -196,7 +196,7 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 	const char *how = "";
 	struct kernels *k = kernels_cpu_open((int)cli.threads);
 	if (k == NULL)
-		return err_set(e, ERR_SOFTWARE, "out of memory");
+		return err_set(e, ERR_NOMEM, "out of memory");
 	int rc = scorer_open(&scorer, reward, HEAD_REWARD, opt.template, (int)opt.max_length, 0,
 		(enum on_overlong)opt.on_overlong, k, &how, e);
 	if (rc == 0) {

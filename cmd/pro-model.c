@@ -31,7 +31,7 @@ open_kernels(const struct cli *c)
 	if (k)
 		return k;
 	struct err e;
-	err_set(&e, ERR_SOFTWARE, "out of memory");
+	err_set(&e, ERR_NOMEM, "out of memory");
 	cli_die(c, &e);
 }
 

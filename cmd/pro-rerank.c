@@ -115,7 +115,7 @@ main(int argc, char **argv)
 	int rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
 	if (rc == 0 && opt.reward) {
 		k = kernels_cpu_open((int)cli.threads);
-		rc = k ? open_scorer(&j, k, &e) : err_set(&e, ERR_SOFTWARE, "out of memory");
+		rc = k ? open_scorer(&j, k, &e) : err_set(&e, ERR_NOMEM, "out of memory");
 	}
 	if (rc == 0)
 		rc = run(&j, &e);

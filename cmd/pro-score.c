@@ -160,7 +160,7 @@ main(int argc, char **argv)
 		cli_die(&cli, &e);
 	}
 	struct kernels *k = kernels_cpu_open((int)cli.threads);
-	int rc = k ? 0 : err_set(&e, ERR_SOFTWARE, "out of memory");
+	int rc = k ? 0 : err_set(&e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
 	if (rc == 0)

@@ -243,7 +243,7 @@ main(int argc, char **argv)
 	if (take_options(&e) < 0)
 		cli_die(&cli, &e);
 	struct kernels *k = kernels_cpu_open((int)cli.threads);
-	int rc = k ? job_open(&j, &o, k, &how, &e) : err_set(&e, ERR_SOFTWARE, "out of memory");
+	int rc = k ? job_open(&j, &o, k, &how, &e) : err_set(&e, ERR_NOMEM, "out of memory");
 	cli_catch_signals();
 	if (rc == 0) {
 		cli_info(&cli, "template %s (%s)", template_name(j.template), how);

@@ -58,6 +58,8 @@ enum {
 	K_STREAM = 2, /* few rows (decoding): read the weights at memory speed */
 };
 
+enum { K_FAILED = -1, K_NO_MEMORY = -2 }; /* what sync returns */
+
 struct kernels {
 	const char *name;
 	enum k_dtype act;
@@ -69,7 +71,7 @@ struct kernels {
 	void (*upload)(struct kernels *k, void *dst, const void *src, size_t bytes);
 	void (*download)(struct kernels *k, void *dst, const void *src, size_t bytes);
 	void (*zero)(struct kernels *k, void *p, size_t bytes);
-	/* Waits; 0, or -1 with the first error since the last sync in msg. */
+	/* Waits; 0, or with the first error since the last sync in msg K_FAILED or K_NO_MEMORY. */
 	int (*sync)(struct kernels *k, char *msg, size_t n);
 	void (*close)(struct kernels *k);
 	/* Host work on the device's host threads: item(ctx, i, thread) for i in [0,n), thread in

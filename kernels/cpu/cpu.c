@@ -94,7 +94,7 @@ cpu_sync(struct kernels *k, char *msg, size_t n)
 	if (op == NULL)
 		return 0;
 	snprintf(msg, n, "%s: out of memory for scratch space", op);
-	return -1;
+	return K_NO_MEMORY;
 }
 
 static void

@@ -32,7 +32,7 @@ optim_open(struct optim *o, struct kernels *k, size_t n, struct err *e)
 	o->v = k->alloc(k, n * sizeof *o->v);
 	if (o->m == NULL || o->v == NULL) {
 		optim_close(o);
-		return err_set(e, ERR_SOFTWARE, "no memory for the optimiser: %zu bytes",
+		return err_set(e, ERR_NOMEM, "out of memory: %zu bytes for the optimiser",
 			2 * n * sizeof *o->m);
 	}
 	return 0;
@@ -48,11 +48,23 @@ optim_close(struct optim *o)
 	memset(o, 0, sizeof *o);
 }
 
+static int
+wait(struct kernels *k, struct err *e)
+{
+	char msg[256];
+	int rc = k->sync(k, msg, sizeof msg);
+	return rc < 0 ? err_set(e, rc == K_NO_MEMORY ? ERR_NOMEM : ERR_SOFTWARE, "%s: %s", k->name,
+				msg)
+		      : 0;
+}
+
 int
 optim_step(struct optim *o, const struct optim_options *opt, double rate, int64_t step, float *w,
 	const float *g, double *norm, struct err *e)
 {
 	*norm = sqrt(o->k->sumsq(o->k, g, o->n));
+	if (wait(o->k, e) < 0)
+		return -1;
 	if (!isfinite(*norm))
 		return err_set(e, ERR_SOFTWARE, "the gradient is not finite");
 	double scale = 1;
@@ -60,8 +72,5 @@ optim_step(struct optim *o, const struct optim_options *opt, double rate, int64_
 		scale = fmin(1, opt->max_grad_norm / (*norm + 1e-6));
 	o->k->adamw(o->k, w, g, o->m, o->v, o->n, rate, opt->beta1, opt->beta2, opt->epsilon,
 		opt->weight_decay, scale, step + 1);
-	char msg[256];
-	if (o->k->sync(o->k, msg, sizeof msg) < 0)
-		return err_set(e, ERR_SOFTWARE, "%s", msg);
-	return 0;
+	return wait(o->k, e);
 }

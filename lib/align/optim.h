@@ -42,7 +42,7 @@ struct optim {
 	float *m, *v; /* [n], device */
 };
 
-/* ERR_SOFTWARE when there is no memory. */
+/* ERR_NOMEM when there is no memory. */
 int optim_open(struct optim *o, struct kernels *k, size_t n, struct err *e);
 void optim_close(struct optim *o);
 

@@ -72,10 +72,12 @@ plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void)
 			k->linear_fwd(k, y, x, m, none, ROWS, c->hidden, c->ffn, 0);
 			k->linear_bwd_x(k, x, y, m, ROWS, c->hidden, c->ffn, 0);
 			k->linear_bwd_w(k, dw, NULL, y, x, ROWS, c->hidden, c->ffn);
-			if (n >= 0 && k->sync(k, msg, sizeof msg) == 0)
+			if (k->sync(k, msg, sizeof msg) < 0)
+				break;
+			if (n >= 0)
 				spent = clock() - start;
 		}
-		if (spent > 0)
+		if (n > 0 && spent > 0)
 			rate = 6.0 * ROWS * (double)C * (double)F * n / spent;
 	}
 	void *all[] = {x, y, w, dw};

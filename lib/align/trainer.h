@@ -37,7 +37,7 @@ struct step_result {
 	size_t rank_cap;
 };
 
-/* Reserves optimiser and activations for the worst micro-batch.  ERR_SOFTWARE: no memory. */
+/* Reserves optimiser and activations for the worst micro-batch.  ERR_NOMEM: no memory. */
 int trainer_open(struct trainer *t, struct model *m, const struct dataset *d,
 	const struct optim_options *o, int micro, struct err *e);
 void trainer_close(struct trainer *t);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/nomem.h"
+
 #ifndef PRO_VERSION
 #define PRO_VERSION "0"
 #endif
@@ -353,6 +355,7 @@ parse_one(struct cli *c, const struct cli_option *std, int i, int argc, char **a
 void
 cli_parse(struct cli *c, int argc, char **argv)
 {
+	nomem_setup(c->name);
 	c->seed = 42;
 	c->device = "auto";
 	c->expect = -1;

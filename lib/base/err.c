@@ -1,5 +1,6 @@
 #include "lib/base/err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,14 @@ err_set(struct err *e, int code, const char *fmt, ...)
 	va_end(ap);
 	memcpy(e->msg, tmp, sizeof tmp);
 	return -1;
+}
+
+int
+err_errno(struct err *e, int code, const char *what)
+{
+	if (errno == ENOMEM)
+		return err_set(e, ERR_NOMEM, "%s: out of memory", what);
+	return err_set(e, code, "%s: %s", what, strerror(errno ? errno : EIO));
 }
 
 int

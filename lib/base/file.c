@@ -41,7 +41,8 @@ map_open(struct map *m, const char *path, struct err *e)
 		if (p == MAP_FAILED) {
 			int why = errno;
 			close(fd);
-			return err_set(e, ERR_IO, "%s: %s", path, strerror(why));
+			errno = why;
+			return err_errno(e, ERR_IO, path);
 		}
 		*m = (struct map){p, (size_t)st.st_size, 1};
 	}

@@ -2,36 +2,55 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+static void (*on_failure)(void);
+static atomic_flag failed = ATOMIC_FLAG_INIT;
+
+void
+mem_on_failure(void (*handler)(void))
+{
+	on_failure = handler;
+}
+
+void
+mem_fail(void)
+{
+	while (atomic_flag_test_and_set(&failed)) /* another thread is ending the program */
+		pause();
+	if (on_failure)
+		on_failure();
+	abort();
+}
 
 static void *
-check(void *p, size_t n)
+check(void *p)
 {
-	if (p == NULL && n > 0) {
-		fputs("pro: out of memory\n", stderr);
-		abort();
-	}
+	if (p == NULL)
+		mem_fail();
 	return p;
 }
 
 void *
 x_malloc(size_t n)
 {
-	return check(malloc(n ? n : 1), n);
+	return check(malloc(n ? n : 1));
 }
 
 void *
 x_calloc(size_t n, size_t size)
 {
-	return check(calloc(n ? n : 1, size ? size : 1), n);
+	return check(calloc(n ? n : 1, size ? size : 1));
 }
 
 void *
 x_realloc(void *p, size_t n)
 {
-	return check(realloc(p, n ? n : 1), n);
+	return check(realloc(p, n ? n : 1));
 }
 
 char *

@@ -6,7 +6,7 @@
 
 /*
  * Small memory: these never return NULL.  When the machine has no memory left for a few bytes,
- * they abort() with a message: no caller could do better.  Blocks that grow with a model or a
+ * they end the program by mem_fail: no caller could do better.  Blocks that grow with a model or a
  * batch go through kernels->alloc, which is checked.
  */
 void *x_malloc(size_t n) __attribute__((returns_nonnull));
@@ -14,6 +14,14 @@ void *x_calloc(size_t n, size_t size) __attribute__((returns_nonnull));
 void *x_realloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *x_strdup(const char *s);
 char *x_strndup(const char *s, size_t n);
+
+/*
+ * The end for want of memory, also for libraries that take a handler: calls the handler, which
+ * does not return (a program's writes a message without allocating and exits ERR_NOMEM, see
+ * nomem.h); abort() when none was set.  Of several threads that fail, one gets there.
+ */
+void mem_fail(void) __attribute__((noreturn));
+void mem_on_failure(void (*handler)(void));
 
 /* Frees *p and sets it to NULL. */
 #define X_FREE(p) (free(p), (p) = NULL)

@@ -21,7 +21,7 @@ strings_add(struct strings *s, const char *fmt, ...)
 	int n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0)
-		abort();
+		mem_fail();
 	s->v = x_realloc(s->v, (size_t)(s->n + 2) * sizeof *s->v);
 	s->v[s->n++] = text;
 	s->v[s->n] = NULL;
@@ -157,7 +157,7 @@ process_run(const struct process *p, bool *interrupted, struct err *e)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGCHLD);
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return err_set(e, ERR_SOFTWARE, "pipe: %s", strerror(errno));
+		return err_errno(e, ERR_SOFTWARE, "pipe");
 	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap without telling us */
 	sigprocmask(SIG_BLOCK, &signals, &before);
 	pid_t parent = getpid(), pid = fork();
@@ -166,7 +166,8 @@ process_run(const struct process *p, bool *interrupted, struct err *e)
 	why = errno;
 	close(fds[1]);
 	if (pid < 0) {
-		rc = err_set(e, ERR_SOFTWARE, "fork: %s", strerror(why));
+		errno = why;
+		rc = err_errno(e, ERR_NOMEM, "fork");
 	} else if (read(fds[0], &why, sizeof why) == (ssize_t)sizeof why) {
 		waitpid(pid, NULL, 0);
 		rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", p->path, strerror(why));

@@ -159,9 +159,8 @@ reserve(struct decoder *d, struct err *e)
 	size_t act = k_dtype_size(d->m->k->act), bytes = plan_all(d, NULL, c, act);
 	d->block = d->m->k->alloc(d->m->k, bytes);
 	if (d->block == NULL)
-		return err_set(e, ERR_SOFTWARE,
-			"out of memory: %zu bytes of activations for %d rows", bytes,
-			d->limits.max_rows);
+		return err_set(e, ERR_NOMEM, "out of memory: %zu bytes of activations for %d rows",
+			bytes, d->limits.max_rows);
 	plan_all(d, d->block, c, act);
 	upload_split(d);
 	return 0;
@@ -281,8 +280,10 @@ static int
 wait(struct decoder *d, struct err *e)
 {
 	char msg[512];
-	if (d->m->k->sync(d->m->k, msg, sizeof msg) < 0)
-		return err_set(e, ERR_SOFTWARE, "%s: %s", d->m->k->name, msg);
+	int rc = d->m->k->sync(d->m->k, msg, sizeof msg);
+	if (rc < 0)
+		return err_set(e, rc == K_NO_MEMORY ? ERR_NOMEM : ERR_SOFTWARE, "%s: %s",
+			d->m->k->name, msg);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ reserve(struct kernels *k, size_t bytes, const char *what, struct err *e)
 {
 	void *p = k->alloc(k, bytes ? bytes : 1);
 	if (p == NULL)
-		err_set(e, ERR_SOFTWARE, "out of memory: %zu bytes for %s", bytes, what);
+		err_set(e, ERR_NOMEM, "out of memory: %zu bytes for %s", bytes, what);
 	return p;
 }
 

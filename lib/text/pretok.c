@@ -380,7 +380,7 @@ pretok_run(const struct pretok *p, const char *text, size_t n, struct buf *out, 
 	start_spans(out->data, n, words);
 	pcre2_match_data *md = pcre2_match_data_create(1, NULL);
 	if (md == NULL)
-		return err_set(e, ERR_SOFTWARE, "out of memory");
+		return err_set(e, ERR_NOMEM, "out of memory");
 	for (int i = 0; rc == 0 && i < p->n; i++) {
 		if (p->step[i].prefix_space) {
 			prefix_spans(out, words);

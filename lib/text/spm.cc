@@ -1,4 +1,5 @@
 extern "C" {
+#include "lib/base/mem.h"
 #include "lib/text/spm.h"
 }
 
@@ -6,6 +7,7 @@ extern "C" {
 
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,17 @@ load(SentencePieceProcessor *p, const std::string &bytes, std::string *why)
 		*why = status.ToString();
 	return status.ok();
 }
+
+/* operator new ends the program as x_malloc does, from the static constructors of the libraries on:
+ * a bad_alloc would come out as a broken model, or as terminate(). */
+void
+new_handler_first(int, char **, char **)
+{
+	std::set_new_handler([] { mem_fail(); });
+}
+
+__attribute__((section(".preinit_array"), used)) void (*const hook)(
+	int, char **, char **) = new_handler_first;
 
 } // namespace
 

@@ -48,7 +48,7 @@ sticky_error(void)
 	float x = 1, out = 7;
 	struct k_heads h = {&x, 1, 1};
 	CHECK(isnan(k->sumsq(k, &x, SIZE_MAX / 2)));
-	CHECK(k->sync(k, msg, sizeof msg) == -1);
+	CHECK(k->sync(k, msg, sizeof msg) == K_NO_MEMORY);
 	CHECK_STR(msg, "sumsq: out of memory for scratch space");
 	CHECK(k->sync(k, msg, sizeof msg) == 0);
 	k->attn_fwd(k, &out, NULL, h, h, h, &s, 1, 1, 1, 1, 1);
