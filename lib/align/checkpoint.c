@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "lib/align/numbered.h"
+#include "lib/model/folder.h"
 #include "lib/stream/json.h"
+#include "lib/text/tokenizer.h"
 
 enum { VERSION = 2, CHUNK = 1 << 20, STATE_MAX = 1 << 20 };
 #define FINISHED "finished"
@@ -307,6 +309,8 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 		rc = dir_make(tmp.data, e);
 	if (rc == 0)
 		rc = model_save(m, tmp.data, c->source_dir, dtype, e);
+	if (rc == 0 && c->source_dir)
+		rc = folder_copy(c->source_dir, tmp.data, tokenizer_files(), e);
 	if (rc == 0)
 		rc = write_text(tmp.data, "pro.json", c->meta, c->meta_n, e);
 	if (rc == 0 && o)

@@ -396,7 +396,7 @@ int
 config_parse(struct model_config *c, const char *text, size_t n, const char *where, struct err *e)
 {
 	*c = (struct model_config){0};
-	json_t *root = json_parse(text, n, e);
+	json_t *root = json_parse_python(text, n, e);
 	int rc = root ? parse_object(c, root, e) : -1;
 	json_decref(root);
 	if (rc < 0) {
@@ -415,7 +415,7 @@ load_generation(struct model_config *c, const char *path, struct err *e)
 	int32_t first;
 	int rc = file_read(path, MAX_CONFIG, &text, e);
 	if (rc == 0) {
-		root = json_parse(text.data, text.len, e);
+		root = json_parse_python(text.data, text.len, e);
 		rc = root ? member_ids(root, "eos_token_id", &first, &c->eos_list, e) : -1;
 		if (rc < 0)
 			err_prefix(e, "%s", path);

@@ -78,7 +78,7 @@ folder_config(
 		buf_free(&text);
 		return -1;
 	}
-	json_t *o = json_parse(text.data, text.len, e);
+	json_t *o = json_parse_python(text.data, text.len, e);
 	int rc = o == NULL ? err_prefix(e, "%s", path) : 0;
 	if (rc == 0 && !json_is_object(o))
 		rc = err_set(e, ERR_DATA, "%s: not a JSON object", path);

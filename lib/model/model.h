@@ -87,9 +87,10 @@ void model_table(struct model *m);
 
 /*
  * Writes model.safetensors with config.json to directory dir (which exists), in dtype.  source_dir
- * (may be NULL) gives the tokenizer files and generation_config.json, copied, and config.json,
- * whose architectures, num_labels and torch_dtype are set to what was written.  Every file appears
- * whole or not at all; for all or none, save to a new directory and dir_replace it.
+ * (may be NULL) gives generation_config.json, copied, and config.json, whose architectures,
+ * num_labels and torch_dtype are set to what was written; the tokenizer's files are the caller's to
+ * copy (folder_copy, tokenizer_files).  Every file appears whole or not at all; for all or none,
+ * save to a new directory and dir_replace it.
  */
 int model_save(const struct model *m, const char *dir, const char *source_dir, enum k_dtype dtype,
 	struct err *e);

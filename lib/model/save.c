@@ -1,37 +1,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/model/folder.h"
 #include "lib/model/model.h"
 #include "lib/stream/json.h"
 
 enum { SLICE = 1 << 16, MAX_CONFIG = 4 << 20 };
 
-/* What travels with the weights: everything a tokenizer is made of, and how to generate. */
-static const char *const companions[] = {
-	"tokenizer.model",
-	"tokenizer.json",
-	"tokenizer_config.json",
-	"special_tokens_map.json",
-	"added_tokens.json",
-	"vocab.json",
-	"merges.txt",
-	"chat_template.jinja",
-	"generation_config.json",
-	NULL,
-};
-
-static int
-copy_companions(const char *dir, const char *source, struct err *e)
-{
-	struct buf from = BUF_INIT, to = BUF_INIT;
-	int rc = 0;
-	for (int i = 0; rc == 0 && companions[i]; i++)
-		if (file_exists(path_join(&from, source, companions[i])))
-			rc = file_copy(from.data, path_join(&to, dir, companions[i]), e);
-	buf_free(&from);
-	buf_free(&to);
-	return rc;
-}
+/* What travels with the weights of the model's own files: how to generate. */
+static const char *const companions[] = {"generation_config.json", NULL};
 
 /* Sets the keys that describe what is written. */
 static void
@@ -76,7 +53,7 @@ make_config(const struct model *m, const char *source, enum k_dtype dtype, struc
 		rc = file_read(path_join(&path, source, "config.json"), MAX_CONFIG, &text, e);
 	else
 		config_write(&m->config, &text);
-	json_t *o = rc == 0 ? json_parse(text.data, text.len, e) : NULL;
+	json_t *o = rc == 0 ? json_parse_python(text.data, text.len, e) : NULL;
 	if (rc == 0 && !json_is_object(o)) {
 		if (o)
 			err_set(e, ERR_DATA, "not a JSON object");
@@ -164,6 +141,6 @@ model_save(const struct model *m, const char *dir, const char *source_dir, enum 
 	if (rc == 0)
 		rc = save_config(m, dir, source_dir, dtype, e);
 	if (rc == 0 && source_dir)
-		rc = copy_companions(dir, source_dir, e);
+		rc = folder_copy(source_dir, dir, companions, e);
 	return rc;
 }

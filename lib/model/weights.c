@@ -82,7 +82,7 @@ open_sharded(struct weights *w, const char *dir, const char *path, struct err *e
 	json_t *root = NULL;
 	int rc = file_read(path, MAX_INDEX, &text, e);
 	if (rc == 0) {
-		root = json_parse(text.data ? text.data : "", text.len, e);
+		root = json_parse_python(text.data ? text.data : "", text.len, e);
 		rc = root ? open_index(w, dir, json_object_get(root, "weight_map"), e) : -1;
 		if (rc < 0)
 			err_prefix(e, "%s", path);

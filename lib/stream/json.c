@@ -8,7 +8,8 @@
 
 /*
  * jansson has no integer beyond 64 bits.  Such a number is kept as a string of a NUL byte and its
- * digits, which no JSON text gives (\u0000 is refused), and written back as it came.
+ * digits, which no JSON text gives (\u0000 is refused), and written back as it came.  So are the
+ * three words that Python's json module writes for numbers that are not finite.
  */
 bool
 json_is_big(const json_t *v)
@@ -34,12 +35,35 @@ big_integer(const char *s, const char *end)
 	return (size_t)(p - s);
 }
 
+/* Length of NaN, Infinity or -Infinity at s, else 0. */
+static size_t
+python_number(const char *s, const char *end)
+{
+	static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+	for (int i = 0; i < 3; i++) {
+		size_t n = strlen(words[i]);
+		if ((size_t)(end - s) >= n && memcmp(s, words[i], n) == 0)
+			return n;
+	}
+	return 0;
+}
+
+static void
+put_raw(struct buf *out, const char *kept, const char *p, size_t n)
+{
+	buf_put(out, kept, (size_t)(p - kept));
+	buf_puts(out, "\"\\u0000");
+	buf_put(out, p, n);
+	buf_putc(out, '"');
+}
+
 /*
- * Reads over the text once: refuses \u0000, and rewrites big integers into the form above (into
- * out, which stays empty when there is none).  Leaves all other mistakes to jansson.
+ * Reads over the text once: refuses \u0000, and rewrites big integers (python: words for numbers
+ * that are not finite, too) into the form above, into out, which stays empty when there is none.
+ * Leaves all other mistakes to jansson.
  */
 static int
-prescan(const char *s, size_t n, struct buf *out, struct err *e)
+prescan(const char *s, size_t n, bool python, struct buf *out, struct err *e)
 {
 	const char *p = s, *end = s + n, *kept = s;
 	bool string = false;
@@ -52,13 +76,15 @@ prescan(const char *s, size_t n, struct buf *out, struct err *e)
 		} else if (*p == '"') {
 			string = !string;
 			p++;
+		} else if (!string && python && (*p == 'N' || *p == 'I' || *p == '-') &&
+			   python_number(p, end)) {
+			size_t word = python_number(p, end);
+			put_raw(out, kept, p, word);
+			kept = p += word;
 		} else if (!string && (*p == '-' || (*p >= '0' && *p <= '9'))) {
 			size_t big = big_integer(p, end);
 			if (big > 0) {
-				buf_put(out, kept, (size_t)(p - kept));
-				buf_puts(out, "\"\\u0000");
-				buf_put(out, p, big);
-				buf_putc(out, '"');
+				put_raw(out, kept, p, big);
 				kept = p + big;
 			}
 			/* the rest of the number, so that its tail is not taken for another */
@@ -73,11 +99,11 @@ prescan(const char *s, size_t n, struct buf *out, struct err *e)
 	return 0;
 }
 
-json_t *
-json_parse(const char *s, size_t n, struct err *e)
+static json_t *
+parse(const char *s, size_t n, bool python, struct err *e)
 {
 	struct buf rewritten = BUF_INIT;
-	if (prescan(s, n, &rewritten, e) < 0) {
+	if (prescan(s, n, python, &rewritten, e) < 0) {
 		buf_free(&rewritten);
 		return NULL;
 	}
@@ -95,6 +121,18 @@ json_parse(const char *s, size_t n, struct err *e)
 	}
 	buf_free(&rewritten);
 	return v;
+}
+
+json_t *
+json_parse(const char *s, size_t n, struct err *e)
+{
+	return parse(s, n, false, e);
+}
+
+json_t *
+json_parse_python(const char *s, size_t n, struct err *e)
+{
+	return parse(s, n, true, e);
 }
 
 void

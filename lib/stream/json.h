@@ -15,6 +15,9 @@
 
 /* Parses exactly one JSON value out of [s, s+n).  NULL and ERR_DATA with the column on failure. */
 json_t *json_parse(const char *s, size_t n, struct err *e);
+/* The same for the files of model folders, most of which Python's json module wrote: NaN, Infinity
+ * and -Infinity are values, kept as they came (json_is_big). */
+json_t *json_parse_python(const char *s, size_t n, struct err *e);
 /* An integer beyond 64 bits, which to jansson is a string: ask this before json_is_string. */
 bool json_is_big(const json_t *v);
 /* Appends compact JSON (no newline), keys in their order, UTF-8 unescaped. */

@@ -2,14 +2,12 @@
 
 #include <string.h>
 
+#include "lib/stream/json.h"
+
 json_t *
 text_json(const char *text, size_t n, struct err *e)
 {
-	json_error_t je;
-	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je);
-	if (v == NULL)
-		err_set(e, ERR_DATA, "line %d, column %d: %s", je.line, je.column, je.text);
-	return v;
+	return json_parse_python(text, n, e);
 }
 
 static int

@@ -318,6 +318,18 @@ llama3_frequencies(void)
 	CHECK(kept > 5 && divided > 5 && blended > 1);
 }
 
+/* Numbers as Python writes them stop nothing, unless they are what the model is made of. */
+static void
+python_numbers(void)
+{
+	struct model_config c = parse("{" LLAMA ",\"time_step_limit\":[0.0,Infinity],\"x\":NaN}");
+	CHECK(c.hidden == 64);
+	config_free(&c);
+	static const char text[] = "{" LLAMA ",\"rope_theta\":Infinity}";
+	struct err e = {0};
+	CHECK(config_parse(&c, text, strlen(text), "c", &e) < 0 && strstr(e.msg, "rope_theta"));
+}
+
 /* config_write gives a config that parses to the same. */
 static void
 write_then_parse(void)
@@ -448,6 +460,7 @@ main(void)
 	RUN(sliding_windows);
 	RUN(eos_lists);
 	RUN(llama3_frequencies);
+	RUN(python_numbers);
 	RUN(write_then_parse);
 	RUN(parameter_counts);
 	RUN(published_sizes);

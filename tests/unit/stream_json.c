@@ -63,6 +63,28 @@ test_big_integers_pass_through(void)
 	json_decref(v);
 }
 
+/* Python's json module writes what no JSON text may hold; read where its files are. */
+static void
+test_python_numbers(void)
+{
+	static const char text[] = "{\"a\":Infinity,\"b\":[-Infinity,NaN,-1.5],\"c\":\"NaN\","
+				   "\"d\":123456789012345678901234}";
+	static const char *const bad[] = {"{\"a\":Infinit}", "{NaN:1}", "Inf", "-NaN", "[NaNN]"};
+	struct err e = {0};
+	struct buf b = BUF_INIT;
+	double d;
+	json_t *v = json_parse_python(text, strlen(text), &e);
+	CHECK(v && json_is_big(json_object_get(v, "a")));
+	json_write(&b, v);
+	CHECK_STR(b.data, text);
+	CHECK(json_get_number(v, "a", &d, &e) == -1 && strstr(e.msg, "a: not finite"));
+	CHECK(json_parse(text, strlen(text), &e) == NULL && e.code == ERR_DATA);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		CHECK(json_parse_python(bad[i], strlen(bad[i]), &e) == NULL);
+	json_decref(v);
+	buf_free(&b);
+}
+
 static void
 test_mistakes_are_named(void)
 {
@@ -132,6 +154,7 @@ main(void)
 {
 	RUN(test_values_pass_through);
 	RUN(test_big_integers_pass_through);
+	RUN(test_python_numbers);
 	RUN(test_mistakes_are_named);
 	RUN(test_reals_have_fewest_digits);
 	RUN(test_lookups_say_what_is_wrong);

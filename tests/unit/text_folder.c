@@ -117,6 +117,27 @@ other_files(void)
 	folder_remove(dir);
 }
 
+/* What Python's json module writes, and only it reads: 1e30 as an integer, Infinity, NaN. */
+static void
+python_numbers(void)
+{
+	static const char *const files[] = {"tokenizer_config.json", "special_tokens_map.json",
+		"config.json", "generation_config.json"};
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		char dir[64];
+		struct tokenizer *t = load_small(dir, "null", NULL);
+		tokenizer_free(t);
+		folder_write(dir, files[i],
+			"{\"model_max_length\":1000000000000000019884624838656,"
+			"\"a\":[Infinity,-Infinity],\"b\":NaN,\"eos_token_id\":7}");
+		t = folder_load(dir);
+		CHECK(t && tokenizer_eos(t) == (i == 2 ? 7 : -1));
+		CHECK(t && strcmp(text_ids(t, "The", false), "7") == 0);
+		tokenizer_free(t);
+		folder_remove(dir);
+	}
+}
+
 /* Code and message of a folder that must not load. */
 static void
 refused(const char *name, const char *text, int code, const char *says)
@@ -142,7 +163,7 @@ wrong_files(void)
 	refused("tokenizer_config.json", "{\"eos_token\":\"</s>\"}", ERR_CONFIG, "eos_token");
 	refused("tokenizer_config.json", "{\"add_prefix_space\":true}", ERR_CONFIG,
 		"add_prefix_space is true");
-	refused("tokenizer_config.json", "{\"eos_", ERR_DATA, "line 1");
+	refused("tokenizer_config.json", "{\"eos_", ERR_DATA, "column 6");
 	refused("tokenizer_config.json", "[]", ERR_DATA, "object");
 	refused("tokenizer_config.json", "{\"added_tokens_decoder\":{\"x\":{}}}", ERR_DATA, "id");
 	refused("tokenizer_config.json",
@@ -150,7 +171,7 @@ wrong_files(void)
 		"3");
 	refused("added_tokens.json", "{\"a\":-5}", ERR_DATA, "\"a\"");
 	refused("special_tokens_map.json", "{\"bos_token\":\"zz\"}", ERR_CONFIG, "bos_token");
-	refused("tokenizer.json", "{\"model\":", ERR_DATA, "line 1");
+	refused("tokenizer.json", "{\"model\":", ERR_DATA, "column");
 	refused("tokenizer.model", "no model", ERR_DATA, "tokenizer.model");
 	refused("tokenizer.model", "", ERR_DATA, "tokenizer.model");
 	char dir[64];
@@ -241,6 +262,7 @@ main(void)
 	RUN(added_tokens);
 	RUN(bos_and_eos);
 	RUN(other_files);
+	RUN(python_numbers);
 	RUN(wrong_files);
 	RUN(gpt2_files);
 	RUN(seeds);
