@@ -89,7 +89,7 @@ world: $(WORLD)
 DEPS_BUILD := gcc g++ pkg-config libopenblas-dev libjansson-dev libsentencepiece-dev libpcre2-dev \
 	libutf8proc-dev zlib1g-dev libssl-dev
 DEPS_RUN := jq
-DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc jq
+DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc groff-base jq
 APT = missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 	SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \

@@ -67,6 +67,22 @@ check "info: --json" pro-model info --json "$T/bf16"
 check_out "info: one object" '^\{"architecture":"LlamaForCausalLM",.*"dtype":"bfloat16",.*"vocab":512,.*"bos":-1,.*\}$'
 holds "info: one line" "$(wc -l <"$T/out")" -eq 1
 check_exit 66 "info: no folder" pro-model info "$T/none"
+mkdir "$T/adapter"
+echo '{"base_model_name_or_path": "org/base"}' >"$T/adapter/adapter_config.json"
+check_exit 66 "info: an adapter" pro-model info "$T/adapter"
+check_err "info: an adapter is named with its base" 'PEFT adapter of org/base: merge'
+check_exit 66 "info: a name on the hub" pro-model info org/name
+check_err "info: a name on the hub is told how to come here" 'hf download org/name'
+check_exit 66 "tokenize: a name on the hub" pro-model tokenize org/name
+check_err "tokenize: a name on the hub is told how to come here" 'hf download org/name'
+cp -r "$T/m" "$T/lfs"
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n' >"$T/lfs/model.safetensors"
+check_exit 65 "info: a Git LFS pointer" pro-model info "$T/lfs"
+check_err "info: a Git LFS pointer is named" 'git lfs pull'
+rm "$T/lfs/model.safetensors"
+echo x >"$T/lfs/pytorch_model.bin"
+check_exit 66 "info: pickled weights" pro-model info "$T/lfs"
+check_err "info: pickled weights are named" 'pytorch_model.bin shows pickled weights'
 cp -r "$T/m" "$T/cut"
 truncate -s -5 "$T/cut/model.safetensors"
 check_exit 65 "info: a truncated model" pro-model info "$T/cut"
