@@ -227,6 +227,8 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	check_usage();
 	cli_catch_signals();
+	if (opt.resume)
+		cli_keep_work();
 	struct augment a = {.filter = &f,
 		.n = (int)opt.n,
 		.seed = cli.seed,

@@ -253,6 +253,8 @@ main(int argc, char **argv)
 		return cli_close_stdout(&cli);
 	}
 	cli_catch_signals();
+	if (opt.part < 0)
+		cli_keep_work();
 	int rc = filter_open(
 		&f, cli.files, cli.n_files, stdout, opt.part >= 0 ? cli.rejects : NULL, &e);
 	if (rc == 0)

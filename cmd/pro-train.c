@@ -1,5 +1,4 @@
 /* pro-train: trains a model on rankings. */
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +80,8 @@ static const struct cli_option options[] = {
 		"tokens of an answer; 0: the template's limit, or 128"),
 	PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
 	FLAG("resume", o.resume, "go on with the newest checkpoint"),
+	FLAG("allow-other-bits", o.other_bits,
+		"--resume on another processor, where bits differ"),
 	FLAG("overwrite", o.overwrite, "replace what is at --out"),
 	FLAG("plan", plan, "print memory, steps and time, and exit"),
 	{0},
@@ -169,13 +170,10 @@ read_records(struct job *j, struct err *e)
 }
 
 static int
-print_log(void *ctx, const char *line, size_t n, struct err *e)
+print_log(void *ctx, const char *line, size_t n, size_t *done, struct err *e)
 {
 	(void)ctx;
-	errno = 0;
-	if (fwrite(line, 1, n, stdout) != n || fflush(stdout) == EOF)
-		return err_set(e, ERR_IO, "standard output: %s", strerror(errno ? errno : EIO));
-	return 0;
+	return cli_write(line, n, done, e);
 }
 
 static void
@@ -245,6 +243,8 @@ main(int argc, char **argv)
 	struct kernels *k = kernels_cpu_open((int)cli.threads);
 	int rc = k ? job_open(&j, &o, k, &how, &e) : err_set(&e, ERR_NOMEM, "out of memory");
 	cli_catch_signals();
+	if (!plan)
+		cli_keep_work();
 	if (rc == 0) {
 		cli_info(&cli, "template %s (%s)", template_name(j.template), how);
 		rc = read_records(&j, &e);

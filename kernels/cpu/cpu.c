@@ -167,6 +167,25 @@ cpu_level(void)
 	return 0;
 }
 
+/*
+ * target_clones (cpu.h) choose by the same levels as cpu_level(); OpenBLAS chooses its own kernels
+ * by the processor, or as OPENBLAS_CORETYPE says.  openblas_get_config() is "OpenBLAS VERSION WORD
+ * ... CORE ...".
+ */
+static void
+describe_path(char *out, size_t n)
+{
+#ifdef CPU_X86_LEVELS
+	static const char *const levels[] = {"x86-64", "x86-64-v3", "x86-64-v4"};
+	const char *own = levels[cpu_level()];
+#else
+	const char *own = "plain";
+#endif
+	char version[32] = "";
+	sscanf(openblas_get_config(), "OpenBLAS %31s", version);
+	snprintf(out, n, "cpu %s, OpenBLAS %s %s", own, version, openblas_get_corename());
+}
+
 struct kernels *
 kernels_cpu_open(int threads)
 {
@@ -189,8 +208,10 @@ kernels_cpu_open(int threads)
 	}
 	openblas_set_num_threads(1);
 	c->level = cpu_level();
+	describe_path(c->path, sizeof c->path);
 	*k = (struct kernels){
 		.name = "cpu",
+		.path = c->path,
 		.act = K_F32,
 		.threads = threads,
 		.alloc = cpu_alloc,

@@ -39,6 +39,7 @@ cpu_pieces(size_t n, size_t size)
 struct cpu {
 	int level; /* of x86-64 that hand-dispatched kernels use: 0 (any machine), 1 (v3: AVX2 and
 		      FMA), 2 (v4: AVX-512) */
+	char path[128]; /* kernels->path */
 	struct pool *pool;
 	struct cpu_block {
 		void *p;

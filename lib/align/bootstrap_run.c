@@ -13,12 +13,13 @@
 
 static int
 run_program(enum bootstrap_program p, const struct strings *argv, const char *out,
-	bool *interrupted, struct err *e)
+	bool (*stop)(void), bool *interrupted, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	int rc = program_find(&path, bootstrap_name(p), e);
 	if (rc == 0)
-		rc = process_run(&(struct process){path.data, argv->v, out}, interrupted, e);
+		rc = process_run(
+			&(struct process){path.data, argv->v, out, stop}, interrupted, e);
 	buf_free(&path);
 	return rc;
 }
@@ -34,7 +35,7 @@ bootstrap_check(const struct bootstrap *o, struct err *e)
 		for (int i = 0; i < o->extra[p].n; i++)
 			strings_add(&argv, "%s", o->extra[p].v[i]);
 		strings_add(&argv, "--help");
-		rc = run_program((enum bootstrap_program)p, &argv, "/dev/null", &interrupted, e);
+		rc = run_program((enum bootstrap_program)p, &argv, "/dev/null", NULL, &interrupted, e);
 		if (interrupted)
 			rc = err_set(e, ERR_TEMPFAIL, "interrupted before anything was begun");
 		else if (rc > 0)
@@ -272,8 +273,7 @@ stage(const struct job *j, enum bootstrap_program p, int part, struct err *e)
 	add_file(j, part, p == BOOT_AUGMENT ? "data.jsonl" : results[p - 1], "", &argv);
 	buf_printf(&note, "part %d of 0..%d: %s", part, o->parts - 1, argv.v[0]);
 	j->hooks->note(j->hooks->ctx, note.data);
-	int rc = j->hooks->interrupted() ? ERR_TEMPFAIL
-					 : run_program(p, &argv, out.data, &interrupted, e);
+	int rc = run_program(p, &argv, out.data, j->hooks->interrupted, &interrupted, e);
 	if (rc == 0 && p != BOOT_TRAIN)
 		rc = finish_file(o, part, results[p], e);
 	if (rc == ERR_TEMPFAIL || (rc > 0 && interrupted))

@@ -13,7 +13,7 @@
 #include "lib/stream/json.h"
 #include "lib/text/tokenizer.h"
 
-enum { VERSION = 2, CHUNK = 1 << 20, STATE_MAX = 1 << 20 };
+enum { CHUNK = 1 << 20 };
 #define FINISHED "finished"
 
 /* ------------------------------------------------------------------ folders */
@@ -252,19 +252,6 @@ write_text(const char *dir, const char *name, const char *s, size_t n, struct er
 	return rc;
 }
 
-/* The hash of all that state.json says, itself left out: a member named sha256. */
-static void
-hash_state(const json_t *o, char hex[65])
-{
-	struct buf text = BUF_INIT;
-	struct sha256 s;
-	json_write(&text, o);
-	sha256_init(&s);
-	sha256_add(&s, text.data, text.len);
-	sha256_hex(&s, hex);
-	buf_free(&text);
-}
-
 static int
 write_state(const char *dir, const struct train_state *s, struct err *e)
 {
@@ -273,27 +260,10 @@ write_state(const char *dir, const struct train_state *s, struct err *e)
 		json_decref(files);
 		return -1;
 	}
-	json_t *o = json_object();
-	json_object_set_new(o, "version", json_integer(VERSION));
-	json_object_set_new(o, "step", json_integer(s->step));
-	json_object_set_new(o, "total", json_integer(s->total));
-	json_object_set_new(o, "tokens", json_integer(s->tokens));
-	json_object_set_new(o, "evaluated", json_integer(s->evaluated));
-	json_object_set_new(o, "best_step", json_integer(s->best_step));
-	json_object_set_new(o, "best_reward", json_real(s->best_reward));
-	json_object_set_new(o, "data", json_string(s->data_hash));
-	json_object_set_new(o, "model", json_string(s->model_hash));
-	json_object_set_new(o, "settings", json_string(s->settings));
-	json_object_set_new(o, "files", files);
-	char hex[65];
-	hash_state(o, hex);
-	json_object_set_new(o, "sha256", json_string(hex));
 	struct buf text = BUF_INIT;
-	json_write(&text, o);
-	buf_putc(&text, '\n');
+	state_write(s, files, &text);
 	int rc = write_text(dir, "state.json", text.data, text.len, e);
 	buf_free(&text);
-	json_decref(o);
 	return rc;
 }
 
@@ -330,44 +300,13 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 
 /* ------------------------------------------------------------------ reading */
 
-/* state.json of dir into *o, the caller's; NULL on error. */
 static int
-read_state(const char *dir, json_t **o, struct err *e)
+check_files(const char *dir, json_t *want, struct err *e)
 {
-	struct buf path = BUF_INIT, text = BUF_INIT;
-	int rc = file_read(path_join(&path, dir, "state.json"), STATE_MAX, &text, e);
-	*o = NULL;
-	if (rc == 0 && (*o = json_parse(text.data, text.len, e)) == NULL)
-		rc = err_prefix(e, "%s", path.data);
-	if (rc == 0 && json_integer_value(json_object_get(*o, "version")) != VERSION)
-		rc = err_set(e, ERR_CONFIG, "%s: of another version", path.data);
-	if (rc == 0) {
-		char hex[65];
-		json_t *want = json_incref(json_object_get(*o, "sha256"));
-		json_object_del(*o, "sha256");
-		hash_state(*o, hex);
-		if (!json_is_string(want) || strcmp(json_string_value(want), hex) != 0)
-			rc = err_set(e, ERR_DATA, "%s: is not what was written", path.data);
-		json_decref(want);
-	}
-	if (rc < 0) {
-		json_decref(*o);
-		*o = NULL;
-	}
-	buf_free(&path);
-	buf_free(&text);
-	return rc;
-}
-
-static int
-check_files(const char *dir, const json_t *state, struct err *e)
-{
-	json_t *want = json_object_get(state, "files"), *got = json_object();
+	json_t *got = json_object();
 	const char *name;
 	json_t *hash;
 	int rc = each_file(dir, hash_file, got, e);
-	if (rc == 0 && json_object_size(want) == 0)
-		rc = err_set(e, ERR_DATA, "%s: state.json lists no files", dir);
 	if (rc == 0)
 		json_object_foreach(
 			want, name, hash) if (!json_equal(hash, json_object_get(got, name))) rc =
@@ -397,6 +336,12 @@ load_weights(const char *dir, struct model *m, struct err *e)
 	return rc;
 }
 
+static bool
+is_moment(const struct st_tensor *t, size_t n)
+{
+	return t && t->dtype == ST_F32 && t->rank == 1 && t->shape[0] == (int64_t)n;
+}
+
 static int
 load_optimizer(const char *dir, struct optim *o, struct err *e)
 {
@@ -408,7 +353,7 @@ load_optimizer(const char *dir, struct optim *o, struct err *e)
 	if (rc == 0 && (rc = st_parse(&s, map.data, map.size, &used, path.data, e)) == 0) {
 		const struct st_tensor *m = st_find(&s, "m"), *v = st_find(&s, "v");
 		size_t bytes = o->n * sizeof(float);
-		if (m && v && m->bytes == bytes && v->bytes == bytes) {
+		if (is_moment(m, o->n) && is_moment(v, o->n) && used == map.size && s.n == 2) {
 			o->k->upload(o->k, o->m, m->data, bytes);
 			o->k->upload(o->k, o->v, v->data, bytes);
 		} else {
@@ -439,73 +384,121 @@ compare_settings(const char *was, const char *now, struct err *e)
 }
 
 static int
-compare_state(const json_t *o, struct train_state *s, struct err *e)
+compare_kernels(const struct checkpoints *c, const char *was, const char *now, struct buf *notes,
+	struct err *e)
 {
-	const char *data = json_string_value(json_object_get(o, "data"));
-	const char *model = json_string_value(json_object_get(o, "model"));
-	const char *settings = json_string_value(json_object_get(o, "settings"));
-	if (data == NULL || model == NULL || settings == NULL)
-		return err_set(e, ERR_CONFIG, "cannot resume: state.json lacks a member");
-	if (compare_settings(settings, s->settings, e) < 0)
-		return -1;
-	if (strcmp(data, s->data_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the training data is another one");
-	if (strcmp(model, s->model_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the base model is another one");
-	s->step = json_integer_value(json_object_get(o, "step"));
-	s->total = json_integer_value(json_object_get(o, "total"));
-	s->tokens = json_integer_value(json_object_get(o, "tokens"));
-	s->evaluated = json_integer_value(json_object_get(o, "evaluated"));
-	s->best_step = json_integer_value(json_object_get(o, "best_step"));
-	s->best_reward = json_number_value(json_object_get(o, "best_reward"));
+	if (strcmp(was, now) == 0)
+		return 0;
+	if (!c->other_bits)
+		return err_set(e, ERR_CONFIG,
+			"cannot resume: the checkpoint was computed by '%s', this is '%s': the "
+			"bits "
+			"would be others than in one go; --allow-other-bits goes on",
+			was, now);
+	buf_printf(notes, "the checkpoint was computed by '%s', this is '%s': other bits\n", was,
+		now);
 	return 0;
 }
 
-/* state.json of dir into *o, all of whose files are what was written. */
 static int
-read_whole(const char *dir, json_t **o, struct err *e)
+compare_state(const struct checkpoints *c, const struct train_state *was,
+	const struct train_state *s, struct buf *notes, struct err *e)
 {
-	return read_state(dir, o, e) < 0 || check_files(dir, *o, e) < 0 ? -1 : 0;
+	if (compare_settings(was->settings, s->settings, e) < 0)
+		return -1;
+	if (strcmp(was->data_hash, s->data_hash) != 0)
+		return err_set(e, ERR_CONFIG, "cannot resume: the training data is another one");
+	if (strcmp(was->model_hash, s->model_hash) != 0)
+		return err_set(e, ERR_CONFIG, "cannot resume: the base model is another one");
+	if (was->total != s->total)
+		return err_set(e, ERR_CONFIG,
+			"cannot resume: the checkpoint is of %lld updates, this is %lld",
+			(long long)was->total, (long long)s->total);
+	return compare_kernels(c, was->kernels, s->kernels, notes, e);
+}
+
+/* The state of dir, all of whose files are what was written at that step. */
+static int
+read_whole(const char *dir, int64_t step, struct saved_state *x, struct err *e)
+{
+	if (state_read(x, dir, e) < 0)
+		return -1;
+	int rc = x->s.step == step ? check_files(dir, x->files, e)
+				   : err_set(e, ERR_DATA, "%s: state.json is of step %lld", dir,
+					     (long long)x->s.step);
+	if (rc < 0)
+		state_free(x);
+	return rc;
+}
+
+/* Of one whose best-N may be needed. */
+static int
+read_both(const struct checkpoints *c, const char *dir, int64_t step, struct saved_state *x,
+	struct err *e)
+{
+	struct saved_state best = {.json = NULL};
+	struct buf path = BUF_INIT;
+	if (read_whole(dir, step, x, e) < 0)
+		return -1;
+	int64_t n = x->s.best_step;
+	int rc = n < 0 ? 0 : read_whole(folder(&path, c, "best-", n), n, &best, e);
+	if (rc < 0)
+		state_free(x);
+	state_free(&best);
+	buf_free(&path);
+	return rc;
+}
+
+static void
+take_state(struct train_state *s, const struct train_state *was, struct buf *unlogged)
+{
+	s->step = was->step;
+	s->tokens = was->tokens;
+	s->evaluated = was->evaluated;
+	s->best_step = was->best_step;
+	s->best_reward = was->best_reward;
+	buf_reset(unlogged);
+	buf_puts(unlogged, was->unlogged);
 }
 
 /* 1 loaded; 0 rotten, with a note; -1 does not fit this run. */
 static int
-load_one(const struct checkpoints *c, const char *dir, struct model *m, struct optim *o,
-	struct train_state *s, struct buf *notes, struct err *e)
+load_one(const struct checkpoints *c, int64_t step, struct model *m, struct optim *o,
+	struct train_state *s, struct buf *unlogged, struct buf *notes, struct err *e)
 {
-	json_t *state, *best_state = NULL;
+	struct saved_state was;
 	struct err bad = {0};
-	struct buf best = BUF_INIT;
-	int rc = read_whole(dir, &state, &bad) == 0;
-	int64_t step = rc ? json_integer_value(json_object_get(state, "best_step")) : -1;
-	if (step >= 0 && read_whole(folder(&best, c, "best-", step), &best_state, &bad) < 0)
-		rc = 0;
-	if (!rc)
-		buf_printf(notes, "%s: passed over: %s\n", dir, bad.msg);
-	else if (compare_state(state, s, e) < 0 || load_weights(dir, m, e) < 0 ||
-		 load_optimizer(dir, o, e) < 0)
+	struct buf path = BUF_INIT;
+	const char *dir = folder(&path, c, "step-", step);
+	int rc = 1;
+	if (read_both(c, dir, step, &was, &bad) < 0) {
+		rc = bad.code == ERR_CONFIG ? err_set(e, ERR_CONFIG, "%s", bad.msg) : 0;
+		if (rc == 0)
+			buf_printf(notes, "%s: passed over: %s\n", dir, bad.msg);
+	} else if (compare_state(c, &was.s, s, notes, e) < 0 || load_weights(dir, m, e) < 0 ||
+		   load_optimizer(dir, o, e) < 0) {
 		rc = -1;
-	json_decref(state);
-	json_decref(best_state);
-	buf_free(&best);
+	} else {
+		take_state(s, &was.s, unlogged);
+	}
+	state_free(&was);
+	buf_free(&path);
 	return rc;
 }
 
 int
 checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct train_state *s,
-	struct buf *notes, struct err *e)
+	struct buf *unlogged, struct buf *notes, struct err *e)
 {
 	int64_t *steps;
 	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
-	struct buf path = BUF_INIT;
 	for (int i = 0; i < n && rc == 0; i++)
-		rc = load_one(c, folder(&path, c, "step-", steps[i]), m, o, s, notes, e);
+		rc = load_one(c, steps[i], m, o, s, unlogged, notes, e);
 	if (rc == 0 && n == 0)
 		rc = err_set(e, ERR_NOINPUT, "%s: no checkpoint", c->dir);
 	else if (rc == 0)
 		rc = err_set(e, ERR_DATA, "%s: no good checkpoint: %.*s", c->dir,
 			(int)strcspn(notes->data, "\n"), notes->data);
-	buf_free(&path);
 	free(steps);
 	return rc < 0 ? -1 : 0;
 }
@@ -522,12 +515,12 @@ prune(struct checkpoints *c, struct err *e)
 	int64_t *used = x_malloc((size_t)(n + 1) * sizeof *used);
 	for (int i = 0; i < n && rc == 0; i++) {
 		const char *dir = folder(&path, c, "step-", steps[i]);
-		json_t *state;
+		struct saved_state x;
 		if (i >= c->limit) {
 			rc = dir_remove(dir, e);
-		} else if (read_state(dir, &state, NULL) == 0) {
-			used[n_used++] = json_integer_value(json_object_get(state, "best_step"));
-			json_decref(state);
+		} else if (state_read(&x, dir, NULL) == 0) {
+			used[n_used++] = x.s.best_step;
+			state_free(&x);
 		}
 	}
 	free(steps);
@@ -556,11 +549,11 @@ checkpoint_save(struct checkpoints *c, const struct model *m, const struct optim
 }
 
 int
-checkpoint_save_best(struct checkpoints *c, const struct model *m, int64_t step, struct err *e)
+checkpoint_save_best(
+	struct checkpoints *c, const struct model *m, const struct train_state *s, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	struct train_state s = {.step = step, .best_step = -1, .settings = ""};
-	int rc = write_folder(c, folder(&path, c, "best-", step), m, K_F32, NULL, &s, e);
+	int rc = write_folder(c, folder(&path, c, "best-", s->step), m, K_F32, NULL, s, e);
 	buf_free(&path);
 	return rc;
 }
@@ -569,11 +562,11 @@ int
 checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	json_t *state;
-	int rc = read_whole(folder(&path, c, "best-", step), &state, e);
+	struct saved_state x = {.json = NULL};
+	int rc = read_whole(folder(&path, c, "best-", step), step, &x, e);
 	if (rc == 0)
 		rc = load_weights(path.data, m, e);
-	json_decref(state);
+	state_free(&x);
 	buf_free(&path);
 	return rc;
 }

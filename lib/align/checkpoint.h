@@ -2,6 +2,7 @@
 #define PRO_ALIGN_CHECKPOINT_H
 
 #include "lib/align/optim.h"
+#include "lib/align/state.h"
 #include "lib/base/file.h"
 #include "lib/model/model.h"
 
@@ -25,17 +26,7 @@ struct checkpoints {
 	const char *source_dir; /* gives tokenizer files and config.json; borrowed */
 	const char *meta;       /* text of pro.json beside every model; borrowed */
 	size_t meta_n;
-};
-
-struct train_state {
-	int64_t step;      /* updates done */
-	int64_t total;     /* updates of the whole run */
-	int64_t tokens;    /* trained so far */
-	int64_t evaluated; /* last step validated; -1: none */
-	int64_t best_step; /* -1: no validation beat another yet */
-	double best_reward;
-	char data_hash[65], model_hash[65];
-	const char *settings; /* "name value\n" lines: what must be equal to go on; borrowed */
+	bool other_bits; /* checkpoint_load: one made by other kernels will do, with a note */
 };
 
 /*
@@ -58,15 +49,17 @@ void checkpoints_close(struct checkpoints *c);
 int checkpoint_save(struct checkpoints *c, const struct model *m, const struct optim *o,
 	const struct train_state *s, struct err *e);
 /*
- * Loads the newest good checkpoint into m and o, whose base model and data s describes (hashes and
- * settings are compared: ERR_CONFIG names the first that differs).  s gets step, total, tokens and
- * best.  Checkpoints that do not hold are passed over, with a line each in notes; ERR_DATA when
+ * Loads the newest good checkpoint into m and o, whose base model and data s describes (hashes,
+ * settings and kernels are compared: ERR_CONFIG names the first that differs).  s gets step, total,
+ * tokens and best; *unlogged (reset) what of the log was not written.  Checkpoints that do not hold are passed over, with a line each in notes; ERR_DATA when
  * none is left.
  */
 int checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct train_state *s,
-	struct buf *notes, struct err *e);
+	struct buf *unlogged, struct buf *notes, struct err *e);
 
-int checkpoint_save_best(struct checkpoints *c, const struct model *m, int64_t step, struct err *e);
+/* best-N of the run's step N. */
+int checkpoint_save_best(
+	struct checkpoints *c, const struct model *m, const struct train_state *s, struct err *e);
 int checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struct err *e);
 
 /* Writes OUT itself from m, replacing what is there. */

@@ -67,11 +67,12 @@ train(struct job *j, struct model *m, struct validator *v, const struct run_hook
 {
 	struct buf settings = BUF_INIT, meta = BUF_INIT;
 	run_settings(&j->o.run, &j->data, v, j->template_text.data, &settings);
-	run_describe(
-		&j->data, j->o.model_dir, model_hash(m), j->template_text.data, described, &meta);
+	run_describe(&j->data, j->o.model_dir, model_hash(m), j->template_text.data,
+		j->kernels->path, described, &meta);
 	j->checkpoints.source_dir = j->o.model_dir;
 	j->checkpoints.meta = meta.data;
 	j->checkpoints.meta_n = meta.len;
+	j->checkpoints.other_bits = j->o.other_bits;
 	j->checkpoints.limit = (int)j->o.save_total_limit;
 	struct run r = {.o = &j->o.run,
 		.hooks = *h,

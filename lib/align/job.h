@@ -17,6 +17,7 @@ struct job_options {
 	struct validate_options validate; /* file NULL: none */
 	int64_t save_total_limit;
 	bool resume, overwrite;
+	bool other_bits; /* resume what other kernels computed */
 };
 
 /* method pro as in section 4.3 of the paper; no folders. */

@@ -36,10 +36,14 @@ note(const struct run *r, const char *fmt, ...)
 	r->hooks.note(r->hooks.ctx, msg);
 }
 
+/* What cannot be written is kept for the checkpoint. */
 static int
-emit(const struct run *r, struct buf *line, struct err *e)
+emit(struct run *r, struct buf *line, struct err *e)
 {
-	int rc = r->hooks.log ? r->hooks.log(r->hooks.ctx, line->data, line->len, e) : 0;
+	size_t done = 0;
+	int rc = r->hooks.log ? r->hooks.log(r->hooks.ctx, line->data, line->len, &done, e) : 0;
+	if (rc < 0)
+		buf_put(&r->unlogged, line->data + done, line->len - done);
 	buf_free(line);
 	return rc;
 }
@@ -71,12 +75,30 @@ records_of(struct run *r, int64_t step, int *n)
 static int
 save(struct run *r, struct err *e)
 {
-	if (r->saved == r->state.step)
+	if (r->saved == r->state.step && r->unlogged.len == 0)
 		return 0;
+	r->state.unlogged = r->unlogged.len > 0 ? r->unlogged.data : "";
 	if (checkpoint_save(r->checkpoints, r->model, &r->trainer.optim, &r->state, e) < 0)
 		return -1;
 	r->saved = r->state.step;
 	return 0;
+}
+
+/* The log ends before the run: nothing that was trained is lost by it. */
+static int
+stop_unlogged(struct run *r, struct err *e)
+{
+	struct err why = *e;
+	if (save(r, e) < 0)
+		return err_prefix(e, "%s; and the checkpoint of step %lld", why.msg,
+			(long long)r->state.step);
+	if (why.code == ERR_TEMPFAIL)
+		return err_set(e, ERR_TEMPFAIL,
+			"interrupted after step %lld of %lld, whose line waits for the log's "
+			"reader: --resume goes on with it",
+			(long long)r->state.step, (long long)r->state.total);
+	return err_set(e, why.code, "%s; a checkpoint holds step %lld of %lld: --resume goes on",
+		why.msg, (long long)r->state.step, (long long)r->state.total);
 }
 
 static int
@@ -107,7 +129,7 @@ validate(struct run *r, struct err *e)
 	/* step 0 is logged only: the model that training starts from is no candidate */
 	bool better = s->step > 0 && (s->best_step < 0 || mean > s->best_reward);
 	if (better) {
-		if (checkpoint_save_best(r->checkpoints, r->model, s->step, e) < 0)
+		if (checkpoint_save_best(r->checkpoints, r->model, s, e) < 0)
 			return -1;
 		s->best_step = s->step;
 		s->best_reward = mean;
@@ -167,7 +189,33 @@ loop(struct run *r, struct err *e)
 			break;
 	}
 	step_result_free(&result);
+	if (rc < 0 && r->unlogged.len > 0)
+		return stop_unlogged(r, e);
 	return rc == 0 ? stop(r, e) : rc;
+}
+
+/* From the newest checkpoint. */
+static int
+go_on(struct run *r, struct err *e)
+{
+	struct train_state *s = &r->state;
+	struct buf notes = BUF_INIT, line = BUF_INIT;
+	int rc = checkpoint_load(
+		r->checkpoints, r->model, &r->trainer.optim, s, &line, &notes, e);
+	for (char *p = notes.data, *end; p && (end = strchr(p, '\n')); p = end + 1)
+		note(r, "%.*s", (int)(end - p), p);
+	buf_free(&notes);
+	if (rc == 0) {
+		r->saved = s->step;
+		note(r, "resumed at step %lld of %lld", (long long)s->step, (long long)s->total);
+	}
+	if (rc == 0 && line.len > 0) {
+		r->saved = -1; /* what is there would be logged twice */
+		if ((rc = emit(r, &line, e)) < 0)
+			rc = stop_unlogged(r, e);
+	}
+	buf_free(&line);
+	return rc;
 }
 
 /* A new run's state, or the newest checkpoint's. */
@@ -178,7 +226,9 @@ start(struct run *r, struct err *e)
 	*s = (struct train_state){.total = run_total(r->o, r->data->n),
 		.evaluated = -1,
 		.best_step = -1,
-		.settings = r->settings};
+		.settings = r->settings,
+		.kernels = r->model->k->path,
+		.unlogged = ""};
 	const char *hash = model_hash(r->model);
 	snprintf(s->model_hash, sizeof s->model_hash, "%s", hash);
 	memcpy(s->data_hash, r->data->hash, sizeof s->data_hash);
@@ -196,18 +246,7 @@ start(struct run *r, struct err *e)
 		r->validator->interrupted = r->hooks.interrupted;
 		r->validator->ctx = r->hooks.ctx;
 	}
-	if (!r->resume)
-		return 0;
-	struct buf notes = BUF_INIT;
-	int rc = checkpoint_load(r->checkpoints, r->model, &r->trainer.optim, s, &notes, e);
-	for (char *p = notes.data, *end; p && (end = strchr(p, '\n')); p = end + 1)
-		note(r, "%.*s", (int)(end - p), p);
-	buf_free(&notes);
-	if (rc == 0) {
-		r->saved = s->step;
-		note(r, "resumed at step %lld of %lld", (long long)s->step, (long long)s->total);
-	}
-	return rc;
+	return r->resume ? go_on(r, e) : 0;
 }
 
 static int
@@ -236,5 +275,6 @@ run_train(struct run *r, struct err *e)
 		rc = finish(r, e);
 	trainer_close(&r->trainer);
 	X_FREE(r->order);
+	buf_free(&r->unlogged);
 	return rc < 0 ? -1 : 0;
 }

@@ -24,8 +24,8 @@ struct run_options {
 /* What the run tells its program; every member may be NULL. */
 struct run_hooks {
 	void *ctx;
-	/* One JSON object and its newline for the log. */
-	int (*log)(void *ctx, const char *line, size_t n, struct err *e);
+	/* A JSON object and its newline for the log.  -1: *done of its bytes were written. */
+	int (*log)(void *ctx, const char *line, size_t n, size_t *done, struct err *e);
 	void (*note)(void *ctx, const char *msg);
 	void (*progress)(void *ctx, int64_t step, int64_t total);
 	bool (*interrupted)(void *ctx);
@@ -44,7 +44,8 @@ struct run {
 
 	struct trainer trainer;
 	struct train_state state;
-	int64_t saved; /* step of the newest checkpoint; -1 */
+	int64_t saved;       /* step of the newest checkpoint; -1 */
+	struct buf unlogged; /* what of the log could not be written */
 	uint32_t *order;
 	int64_t order_epoch;
 };
@@ -62,14 +63,17 @@ void run_settings(const struct run_options *o, const struct dataset *d, const st
 
 /*
  * Trains.  The members above the empty line are set by the caller; r->model is trained in place.
- * ERR_TEMPFAIL: interrupted, a checkpoint was written.  ERR_SOFTWARE: a loss or gradient that is
+ * ERR_TEMPFAIL: interrupted, a checkpoint was written.  A log that cannot be written ends the run
+ * the same way, with hooks.log's error: what of it is missing is in the checkpoint, and a resumed
+ * run writes it first.  ERR_SOFTWARE: a loss or gradient that is
  * not finite, naming step and record.  On success OUT is there and the checkpoints are gone
  * (unless keep_checkpoints).
  */
 int run_train(struct run *r, struct err *e);
 
-/* pro.json: what was trained from what and how.  options: cli_describe's text. */
+/* pro.json: what was trained from what, how and by which kernels (their path).  options:
+ * cli_describe's text. */
 void run_describe(const struct dataset *d, const char *model_dir, const char *model_sha256,
-	const char *template_text, const char *options, struct buf *out);
+	const char *template_text, const char *kernels, const char *options, struct buf *out);
 
 #endif

@@ -83,7 +83,7 @@ options_object(const char *s)
 
 void
 run_describe(const struct dataset *d, const char *model_dir, const char *model_sha256,
-	const char *template_text, const char *options, struct buf *out)
+	const char *template_text, const char *kernels, const char *options, struct buf *out)
 {
 	json_t *o = json_object();
 	json_object_set_new(o, "format", json_integer(1));
@@ -94,6 +94,7 @@ run_describe(const struct dataset *d, const char *model_dir, const char *model_s
 	json_object_set_new(o, "base_model_sha256", json_string(model_sha256));
 	json_object_set_new(o, "data_sha256", json_string(d->hash));
 	json_object_set_new(o, "records", json_integer((json_int_t)d->n));
+	json_object_set_new(o, "kernels", json_string(kernels));
 	json_object_set_new(o, "options", options_object(options));
 	json_write(out, o);
 	buf_putc(out, '\n');

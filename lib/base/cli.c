@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/nomem.h"
+#include "lib/base/streams.h"
 
 #ifndef PRO_VERSION
 #define PRO_VERSION "0"
@@ -93,8 +93,9 @@ int
 cli_close_stdout(const struct cli *c)
 {
 	if (ferror(stdout) || fflush(stdout) == EOF || (fclose(stdout) == EOF && errno != EBADF)) {
-		cli_warn(c, "standard output: %s", strerror(errno ? errno : EIO));
-		return ERR_IO;
+		int why = errno ? errno : EIO;
+		cli_warn(c, "standard output: %s", strerror(why));
+		return why == EINTR ? ERR_TEMPFAIL : ERR_IO;
 	}
 	return 0;
 }
@@ -355,6 +356,7 @@ parse_one(struct cli *c, const struct cli_option *std, int i, int argc, char **a
 void
 cli_parse(struct cli *c, int argc, char **argv)
 {
+	streams_open();
 	nomem_setup(c->name);
 	c->seed = 42;
 	c->device = "auto";
@@ -388,25 +390,31 @@ cli_parse(struct cli *c, int argc, char **argv)
 	}
 }
 
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int sig)
-{
-	interrupted = 1;
-	signal(sig, SIG_DFL);
-}
-
 void
 cli_catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: reads return EINTR */
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	streams_catch_signals();
 }
 
 bool
 cli_interrupted(void)
 {
-	return interrupted != 0;
+	return streams_interrupted();
+}
+
+void
+cli_keep_work(void)
+{
+	streams_ignore_pipe();
+}
+
+int
+cli_write(const void *p, size_t n, size_t *done, struct err *e)
+{
+	errno = 0;
+	*done = streams_write(p, n);
+	if (*done == n)
+		return 0;
+	return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_IO, "standard output: %s",
+		strerror(errno ? errno : EIO));
 }

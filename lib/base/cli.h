@@ -77,14 +77,23 @@ void cli_info(const struct cli *c, const char *fmt, ...) __attribute__((format(p
 /* Prints e and exits with its code, after flushing stdout (records already written stay whole). */
 _Noreturn void cli_die(const struct cli *c, const struct err *e);
 
-/* Flushes and checks stdout; exit code for main(): 0, or 74 with a message. */
+/* Flushes and checks stdout; exit code for main(): 0, or 74 with a message (75: it waited
+ * for a reader when the program was to stop). */
 int cli_close_stdout(const struct cli *c);
 
 /*
- * SIGTERM and SIGINT ask a long program to stop at the next good place: after cli_catch_signals,
- * cli_interrupted() is true once one has come; a second one kills.
+ * cli_parse has made the standard streams safe: lib/base/streams.h says how (stdout and stderr have
+ * no fileno() any more).
+ *
+ * SIGTERM, SIGINT and SIGHUP ask a long program to stop at the next good place: after
+ * cli_catch_signals, cli_interrupted() is true once one has come; a second one kills.  Writes that
+ * then wait for a reader end, ERR_TEMPFAIL.
  */
 void cli_catch_signals(void);
 bool cli_interrupted(void);
+/* For a program that has something to keep: a reader that has gone is ERR_IO, not death. */
+void cli_keep_work(void);
+/* Writes to standard output at once.  -1: *done bytes of the n went out. */
+int cli_write(const void *p, size_t n, size_t *done, struct err *e);
 
 #endif

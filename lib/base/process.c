@@ -100,6 +100,8 @@ child(const struct process *p, const sigset_t *mask, pid_t parent, int report)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent) /* it died before prctl */
 		_exit(ERR_SOFTWARE);
+	signal(SIGPIPE, SIG_DFL); /* what we ignore would be ignored there */
+	signal(SIGXFSZ, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (in >= 0 && out >= 0 && dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
 		if (in > STDERR_FILENO)
@@ -130,11 +132,12 @@ await(pid_t pid, const sigset_t *signals, bool *interrupted)
 	double first = 0;
 	for (;;) {
 		int sig = sigwaitinfo(signals, NULL);
-		if ((sig == SIGTERM || sig == SIGINT) && first == 0) {
+		bool stop = sig == SIGTERM || sig == SIGINT || sig == SIGHUP;
+		if (stop && first == 0) {
 			first = seconds();
 			*interrupted = true;
 			kill(pid, SIGTERM);
-		} else if ((sig == SIGTERM || sig == SIGINT) && seconds() > first + 1) {
+		} else if (stop && seconds() > first + 1) {
 			kill(pid, SIGKILL);
 		}
 		pid_t got = waitpid(pid, &status, WNOHANG);
@@ -147,19 +150,36 @@ await(pid_t pid, const sigset_t *signals, bool *interrupted)
 	}
 }
 
+/* A blocked signal waits even where it is ignored, as SIGHUP is under nohup(1). */
+static void
+what_to_wait_for(sigset_t *signals)
+{
+	static const int stop[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction was;
+	sigemptyset(signals);
+	sigaddset(signals, SIGCHLD);
+	for (int i = 0; i < 3; i++)
+		if (sigaction(stop[i], NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+			sigaddset(signals, stop[i]);
+}
+
 int
 process_run(const struct process *p, bool *interrupted, struct err *e)
 {
 	sigset_t signals, before;
 	int fds[2], why = 0, rc;
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGCHLD);
+	what_to_wait_for(&signals);
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(e, ERR_SOFTWARE, "pipe");
 	signal(SIGCHLD, SIG_DFL); /* an inherited SIG_IGN would reap without telling us */
 	sigprocmask(SIG_BLOCK, &signals, &before);
+	if (p->stop && p->stop()) { /* from here on one waits for sigwaitinfo */
+		*interrupted = true;
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		close(fds[0]);
+		close(fds[1]);
+		return ERR_TEMPFAIL;
+	}
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0)
 		child(p, &before, parent, fds[1]);

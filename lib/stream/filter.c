@@ -12,7 +12,8 @@ static int
 check_inputs(const char *const *files, int n_files, FILE *out, const char *rejects, struct err *e)
 {
 	struct stat in, st;
-	bool regular = out && fstat(fileno(out), &st) == 0 && S_ISREG(st.st_mode);
+	int fd = out && fileno(out) >= 0 ? fileno(out) : STDOUT_FILENO; /* see base/streams.h */
+	bool regular = out && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	for (int i = 0; i == 0 || i < n_files; i++) {
 		bool piped = n_files == 0 || strcmp(files[i], "-") == 0;
 		const char *name = piped ? "stdin" : files[i];
@@ -91,12 +92,20 @@ filter_next(struct filter *f, struct record *r, struct err *e)
 	return record_take(r, root, e) < 0 ? filter_where(f, e) : 1;
 }
 
+/* EINTR: a reader that does not read, when the program is to stop. */
+static int
+write_error(const char *name, int why, struct err *e)
+{
+	return err_set(e, why == EINTR ? ERR_TEMPFAIL : ERR_IO, "%s: %s", name,
+		strerror(why ? why : EIO));
+}
+
 static int
 put(FILE *file, const char *name, const struct buf *b, bool flush, struct err *e)
 {
 	errno = 0;
 	if (fwrite(b->data, 1, b->len, file) != b->len || (flush && fflush(file) == EOF))
-		return err_set(e, ERR_IO, "%s: %s", name, strerror(errno ? errno : EIO));
+		return write_error(name, errno, e);
 	return 0;
 }
 
@@ -168,8 +177,7 @@ filter_finish(struct filter *f, int64_t expect, struct err *e)
 	if (f->out) {
 		errno = 0;
 		if (ferror(f->out) || fflush(f->out) == EOF)
-			return err_set(
-				e, ERR_IO, "standard output: %s", strerror(errno ? errno : EIO));
+			return write_error("standard output", errno, e);
 	}
 	if (f->rejects) {
 		FILE *file = f->rejects;
@@ -177,8 +185,7 @@ filter_finish(struct filter *f, int64_t expect, struct err *e)
 		f->rejects = NULL;
 		errno = 0;
 		if (fclose(file) == EOF || bad)
-			return err_set(e, ERR_IO, "%s: %s", f->rejects_path,
-				strerror(errno ? errno : EIO));
+			return write_error(f->rejects_path, errno, e);
 	}
 	if (expect >= 0 && f->n_in != expect)
 		return err_set(e, ERR_DATA, "%lld records read, --expect %lld", (long long)f->n_in,

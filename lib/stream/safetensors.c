@@ -312,7 +312,8 @@ put(struct st_writer *w, const void *p, size_t n, struct err *e)
 	if (n == 0)
 		return 0;
 	if (fwrite(p, 1, n, w->f) != n)
-		return err_set(e, ERR_IO, "write error: %s", strerror(errno));
+		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_IO, "write error: %s",
+			strerror(errno));
 	if (w->sha)
 		sha256_add(w->sha, p, n);
 	return 0;
