@@ -18,8 +18,7 @@ run_program(enum bootstrap_program p, const struct strings *argv, const char *ou
 	struct buf path = BUF_INIT;
 	int rc = program_find(&path, bootstrap_name(p), e);
 	if (rc == 0)
-		rc = process_run(
-			&(struct process){path.data, argv->v, out, stop}, interrupted, e);
+		rc = process_run(&(struct process){path.data, argv->v, out, stop}, interrupted, e);
 	buf_free(&path);
 	return rc;
 }
@@ -35,7 +34,8 @@ bootstrap_check(const struct bootstrap *o, struct err *e)
 		for (int i = 0; i < o->extra[p].n; i++)
 			strings_add(&argv, "%s", o->extra[p].v[i]);
 		strings_add(&argv, "--help");
-		rc = run_program((enum bootstrap_program)p, &argv, "/dev/null", NULL, &interrupted, e);
+		rc = run_program(
+			(enum bootstrap_program)p, &argv, "/dev/null", NULL, &interrupted, e);
 		if (interrupted)
 			rc = err_set(e, ERR_TEMPFAIL, "interrupted before anything was begun");
 		else if (rc > 0)

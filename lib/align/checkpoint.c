@@ -1,4 +1,4 @@
-#include "lib/align/checkpoint.h"
+#include "lib/align/checkpoint_impl.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,6 @@
 
 #include "lib/align/numbered.h"
 #include "lib/model/folder.h"
-#include "lib/stream/json.h"
 #include "lib/text/tokenizer.h"
 
 enum { CHUNK = 1 << 20 };
@@ -18,8 +17,8 @@ enum { CHUNK = 1 << 20 };
 
 /* ------------------------------------------------------------------ folders */
 
-static const char *
-folder(struct buf *b, const struct checkpoints *c, const char *prefix, int64_t n)
+const char *
+checkpoint_folder(struct buf *b, const struct checkpoints *c, const char *prefix, int64_t n)
 {
 	buf_reset(b);
 	buf_printf(b, "%s/%s%lld", c->dir, prefix, (long long)n);
@@ -154,7 +153,7 @@ discard(struct checkpoints *c, struct err *e)
 		int64_t *v;
 		int n = numbered_list(c->dir, prefixes[p], &v);
 		for (int i = 0; i < n && rc == 0; i++)
-			rc = dir_remove(folder(&path, c, prefixes[p], v[i]), e);
+			rc = dir_remove(checkpoint_folder(&path, c, prefixes[p], v[i]), e);
 		free(v);
 	}
 	if (rc == 0)
@@ -197,6 +196,32 @@ checkpoints_close(struct checkpoints *c)
 /* ------------------------------------------------------------------ writing */
 
 static int
+hash_file(void *ctx, const char *name, const char *path, struct err *e)
+{
+	struct map m;
+	if (map_open(&m, path, e) < 0)
+		return -1;
+	struct sha256 s;
+	char hex[65];
+	sha256_init(&s);
+	sha256_add(&s, m.data, m.size);
+	sha256_hex(&s, hex);
+	map_close(&m);
+	json_object_set_new(ctx, name, json_string(hex));
+	return 0;
+}
+
+json_t *
+checkpoint_hashes(const char *dir, struct err *e)
+{
+	json_t *files = json_object();
+	if (each_file(dir, hash_file, files, e) == 0)
+		return files;
+	json_decref(files);
+	return NULL;
+}
+
+static int
 write_optimizer(const char *path, const struct optim *o, struct err *e)
 {
 	struct out out;
@@ -228,22 +253,6 @@ write_optimizer(const char *path, const struct optim *o, struct err *e)
 }
 
 static int
-hash_file(void *ctx, const char *name, const char *path, struct err *e)
-{
-	struct map m;
-	if (map_open(&m, path, e) < 0)
-		return -1;
-	struct sha256 s;
-	char hex[65];
-	sha256_init(&s);
-	sha256_add(&s, m.data, m.size);
-	sha256_hex(&s, hex);
-	map_close(&m);
-	json_object_set_new(ctx, name, json_string(hex));
-	return 0;
-}
-
-static int
 write_text(const char *dir, const char *name, const char *s, size_t n, struct err *e)
 {
 	struct buf path = BUF_INIT;
@@ -255,11 +264,9 @@ write_text(const char *dir, const char *name, const char *s, size_t n, struct er
 static int
 write_state(const char *dir, const struct train_state *s, struct err *e)
 {
-	json_t *files = json_object();
-	if (each_file(dir, hash_file, files, e) < 0) {
-		json_decref(files);
+	json_t *files = checkpoint_hashes(dir, e);
+	if (files == NULL)
 		return -1;
-	}
 	struct buf text = BUF_INIT;
 	state_write(s, files, &text);
 	int rc = write_text(dir, "state.json", text.data, text.len, e);
@@ -298,211 +305,6 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 	return rc;
 }
 
-/* ------------------------------------------------------------------ reading */
-
-static int
-check_files(const char *dir, json_t *want, struct err *e)
-{
-	json_t *got = json_object();
-	const char *name;
-	json_t *hash;
-	int rc = each_file(dir, hash_file, got, e);
-	if (rc == 0)
-		json_object_foreach(
-			want, name, hash) if (!json_equal(hash, json_object_get(got, name))) rc =
-			err_set(e, ERR_DATA, "%s/%s: the file is not what was written", dir, name);
-	json_decref(got);
-	return rc;
-}
-
-static int
-load_weights(const char *dir, struct model *m, struct err *e)
-{
-	struct weights *w;
-	if (weights_open(&w, dir, e) < 0)
-		return -1;
-	int rc = 0;
-	for (int i = 0; i < m->n_params && rc == 0; i++) {
-		struct param *p = &m->params[i];
-		const struct st_tensor *t = weights_find(w, p->name);
-		if (t == NULL || t->dtype != ST_F32 || t->bytes != p->n * sizeof(float)) {
-			rc = err_set(e, ERR_CONFIG, "%s: %s is missing or has another shape", dir,
-				p->name);
-			break;
-		}
-		m->k->upload(m->k, m->block + p->offset, t->data, t->bytes);
-	}
-	weights_close(w);
-	return rc;
-}
-
-static bool
-is_moment(const struct st_tensor *t, size_t n)
-{
-	return t && t->dtype == ST_F32 && t->rank == 1 && t->shape[0] == (int64_t)n;
-}
-
-static int
-load_optimizer(const char *dir, struct optim *o, struct err *e)
-{
-	struct buf path = BUF_INIT;
-	struct map map;
-	struct st_image s;
-	size_t used;
-	int rc = map_open(&map, path_join(&path, dir, "optimizer.safetensors"), e);
-	if (rc == 0 && (rc = st_parse(&s, map.data, map.size, &used, path.data, e)) == 0) {
-		const struct st_tensor *m = st_find(&s, "m"), *v = st_find(&s, "v");
-		size_t bytes = o->n * sizeof(float);
-		if (is_moment(m, o->n) && is_moment(v, o->n) && used == map.size && s.n == 2) {
-			o->k->upload(o->k, o->m, m->data, bytes);
-			o->k->upload(o->k, o->v, v->data, bytes);
-		} else {
-			rc = err_set(e, ERR_CONFIG, "%s: not of this model", path.data);
-		}
-		st_image_free(&s);
-	}
-	map_close(&map);
-	buf_free(&path);
-	return rc;
-}
-
-/* The first line of `now` that `was` does not have at the same place. */
-static int
-compare_settings(const char *was, const char *now, struct err *e)
-{
-	while (*was || *now) {
-		size_t a = strcspn(was, "\n"), b = strcspn(now, "\n");
-		if (a != b || memcmp(was, now, a) != 0)
-			return err_set(e, ERR_CONFIG,
-				"cannot resume: the checkpoint was made with '%.*s', this is "
-				"'%.*s'",
-				(int)a, was, (int)b, now);
-		was += a + (was[a] != 0);
-		now += b + (now[b] != 0);
-	}
-	return 0;
-}
-
-static int
-compare_kernels(const struct checkpoints *c, const char *was, const char *now, struct buf *notes,
-	struct err *e)
-{
-	if (strcmp(was, now) == 0)
-		return 0;
-	if (!c->other_bits)
-		return err_set(e, ERR_CONFIG,
-			"cannot resume: the checkpoint was computed by '%s', this is '%s': the "
-			"bits "
-			"would be others than in one go; --allow-other-bits goes on",
-			was, now);
-	buf_printf(notes, "the checkpoint was computed by '%s', this is '%s': other bits\n", was,
-		now);
-	return 0;
-}
-
-static int
-compare_state(const struct checkpoints *c, const struct train_state *was,
-	const struct train_state *s, struct buf *notes, struct err *e)
-{
-	if (compare_settings(was->settings, s->settings, e) < 0)
-		return -1;
-	if (strcmp(was->data_hash, s->data_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the training data is another one");
-	if (strcmp(was->model_hash, s->model_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the base model is another one");
-	if (was->total != s->total)
-		return err_set(e, ERR_CONFIG,
-			"cannot resume: the checkpoint is of %lld updates, this is %lld",
-			(long long)was->total, (long long)s->total);
-	return compare_kernels(c, was->kernels, s->kernels, notes, e);
-}
-
-/* The state of dir, all of whose files are what was written at that step. */
-static int
-read_whole(const char *dir, int64_t step, struct saved_state *x, struct err *e)
-{
-	if (state_read(x, dir, e) < 0)
-		return -1;
-	int rc = x->s.step == step ? check_files(dir, x->files, e)
-				   : err_set(e, ERR_DATA, "%s: state.json is of step %lld", dir,
-					     (long long)x->s.step);
-	if (rc < 0)
-		state_free(x);
-	return rc;
-}
-
-/* Of one whose best-N may be needed. */
-static int
-read_both(const struct checkpoints *c, const char *dir, int64_t step, struct saved_state *x,
-	struct err *e)
-{
-	struct saved_state best = {.json = NULL};
-	struct buf path = BUF_INIT;
-	if (read_whole(dir, step, x, e) < 0)
-		return -1;
-	int64_t n = x->s.best_step;
-	int rc = n < 0 ? 0 : read_whole(folder(&path, c, "best-", n), n, &best, e);
-	if (rc < 0)
-		state_free(x);
-	state_free(&best);
-	buf_free(&path);
-	return rc;
-}
-
-static void
-take_state(struct train_state *s, const struct train_state *was, struct buf *unlogged)
-{
-	s->step = was->step;
-	s->tokens = was->tokens;
-	s->evaluated = was->evaluated;
-	s->best_step = was->best_step;
-	s->best_reward = was->best_reward;
-	buf_reset(unlogged);
-	buf_puts(unlogged, was->unlogged);
-}
-
-/* 1 loaded; 0 rotten, with a note; -1 does not fit this run. */
-static int
-load_one(const struct checkpoints *c, int64_t step, struct model *m, struct optim *o,
-	struct train_state *s, struct buf *unlogged, struct buf *notes, struct err *e)
-{
-	struct saved_state was;
-	struct err bad = {0};
-	struct buf path = BUF_INIT;
-	const char *dir = folder(&path, c, "step-", step);
-	int rc = 1;
-	if (read_both(c, dir, step, &was, &bad) < 0) {
-		rc = bad.code == ERR_CONFIG ? err_set(e, ERR_CONFIG, "%s", bad.msg) : 0;
-		if (rc == 0)
-			buf_printf(notes, "%s: passed over: %s\n", dir, bad.msg);
-	} else if (compare_state(c, &was.s, s, notes, e) < 0 || load_weights(dir, m, e) < 0 ||
-		   load_optimizer(dir, o, e) < 0) {
-		rc = -1;
-	} else {
-		take_state(s, &was.s, unlogged);
-	}
-	state_free(&was);
-	buf_free(&path);
-	return rc;
-}
-
-int
-checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct train_state *s,
-	struct buf *unlogged, struct buf *notes, struct err *e)
-{
-	int64_t *steps;
-	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
-	for (int i = 0; i < n && rc == 0; i++)
-		rc = load_one(c, steps[i], m, o, s, unlogged, notes, e);
-	if (rc == 0 && n == 0)
-		rc = err_set(e, ERR_NOINPUT, "%s: no checkpoint", c->dir);
-	else if (rc == 0)
-		rc = err_set(e, ERR_DATA, "%s: no good checkpoint: %.*s", c->dir,
-			(int)strcspn(notes->data, "\n"), notes->data);
-	free(steps);
-	return rc < 0 ? -1 : 0;
-}
-
 /* ------------------------------------------------------------------ what stays */
 
 /* Removes step-N beyond the limit, and each best-N that no checkpoint left refers to. */
@@ -514,7 +316,7 @@ prune(struct checkpoints *c, struct err *e)
 	int n = numbered_list(c->dir, "step-", &steps), n_used = 0, rc = 0;
 	int64_t *used = x_malloc((size_t)(n + 1) * sizeof *used);
 	for (int i = 0; i < n && rc == 0; i++) {
-		const char *dir = folder(&path, c, "step-", steps[i]);
+		const char *dir = checkpoint_folder(&path, c, "step-", steps[i]);
 		struct saved_state x;
 		if (i >= c->limit) {
 			rc = dir_remove(dir, e);
@@ -530,7 +332,7 @@ prune(struct checkpoints *c, struct err *e)
 		for (int j = 0; j < n_used; j++)
 			needed |= used[j] == bests[i];
 		if (!needed)
-			rc = dir_remove(folder(&path, c, "best-", bests[i]), e);
+			rc = dir_remove(checkpoint_folder(&path, c, "best-", bests[i]), e);
 	}
 	free(bests);
 	free(used);
@@ -543,7 +345,7 @@ checkpoint_save(struct checkpoints *c, const struct model *m, const struct optim
 	const struct train_state *s, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	int rc = write_folder(c, folder(&path, c, "step-", s->step), m, K_F32, o, s, e);
+	int rc = write_folder(c, checkpoint_folder(&path, c, "step-", s->step), m, K_F32, o, s, e);
 	buf_free(&path);
 	return rc < 0 ? rc : prune(c, e);
 }
@@ -553,20 +355,8 @@ checkpoint_save_best(
 	struct checkpoints *c, const struct model *m, const struct train_state *s, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	int rc = write_folder(c, folder(&path, c, "best-", s->step), m, K_F32, NULL, s, e);
-	buf_free(&path);
-	return rc;
-}
-
-int
-checkpoint_load_best(struct checkpoints *c, struct model *m, int64_t step, struct err *e)
-{
-	struct buf path = BUF_INIT;
-	struct saved_state x = {.json = NULL};
-	int rc = read_whole(folder(&path, c, "best-", step), step, &x, e);
-	if (rc == 0)
-		rc = load_weights(path.data, m, e);
-	state_free(&x);
+	int rc = write_folder(
+		c, checkpoint_folder(&path, c, "best-", s->step), m, K_F32, NULL, s, e);
 	buf_free(&path);
 	return rc;
 }

@@ -51,8 +51,8 @@ int checkpoint_save(struct checkpoints *c, const struct model *m, const struct o
 /*
  * Loads the newest good checkpoint into m and o, whose base model and data s describes (hashes,
  * settings and kernels are compared: ERR_CONFIG names the first that differs).  s gets step, total,
- * tokens and best; *unlogged (reset) what of the log was not written.  Checkpoints that do not hold are passed over, with a line each in notes; ERR_DATA when
- * none is left.
+ * tokens and best; *unlogged (reset) what of the log was not written.  Checkpoints that do not hold
+ * are passed over, with a line each in notes; ERR_DATA when none is left.
  */
 int checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct train_state *s,
 	struct buf *unlogged, struct buf *notes, struct err *e);

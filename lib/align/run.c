@@ -200,8 +200,7 @@ go_on(struct run *r, struct err *e)
 {
 	struct train_state *s = &r->state;
 	struct buf notes = BUF_INIT, line = BUF_INIT;
-	int rc = checkpoint_load(
-		r->checkpoints, r->model, &r->trainer.optim, s, &line, &notes, e);
+	int rc = checkpoint_load(r->checkpoints, r->model, &r->trainer.optim, s, &line, &notes, e);
 	for (char *p = notes.data, *end; p && (end = strchr(p, '\n')); p = end + 1)
 		note(r, "%.*s", (int)(end - p), p);
 	buf_free(&notes);

@@ -55,8 +55,8 @@ read_count(const json_t *o, const char *key, int64_t min, int64_t max, int64_t *
 		return err_set(e, ERR_DATA, "%s: not a whole number", key);
 	*v = json_integer_value(x);
 	if (*v < min || *v > max)
-		return err_set(e, ERR_DATA, "%s: %lld is not within %lld..%lld", key,
-			(long long)*v, (long long)min, (long long)max);
+		return err_set(e, ERR_DATA, "%s: %lld is not within %lld..%lld", key, (long long)*v,
+			(long long)min, (long long)max);
 	return 0;
 }
 

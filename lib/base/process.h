@@ -29,15 +29,15 @@ int program_find(struct buf *path, const char *name, struct err *e);
 struct process {
 	const char *path;
 	char *const *argv;
-	const char *out; /* file for its standard output, truncated; NULL: ours */
+	const char *out;    /* file for its standard output, truncated; NULL: ours */
 	bool (*stop)(void); /* a signal came before: it is not started, and *interrupted is set */
 };
 
 /*
- * Its standard input is empty.  SIGTERM, SIGINT and SIGHUP to us become one SIGTERM to it, *interrupted is
- * set, and we wait on for its end; one that comes more than a second later kills it (timeout(1)
- * sends two at once).  It is in a process group of its own,
- * so that what a terminal sends to all reaches it once; when we are killed, so is it.
+ * Its standard input is empty.  SIGTERM, SIGINT and SIGHUP to us become one SIGTERM to it,
+ * *interrupted is set, and we wait on for its end; one that comes more than a second later kills it
+ * (timeout(1) sends two at once).  It is in a process group of its own, so that what a terminal
+ * sends to all reaches it once; when we are killed, so is it.
  *
  * Returns its exit code, 128 + N when signal N killed it; -1: it could not be started.
  */

@@ -121,8 +121,8 @@ streams_open(void)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
 			_exit(74); /* no /dev/null: nothing can be said either */
 	signal(SIGXFSZ, SIG_IGN);
-	FILE *out = fopencookie(NULL, "w",
-		     (cookie_io_functions_t){.write = put_out, .close = close_out}),
+	FILE *out = fopencookie(
+		     NULL, "w", (cookie_io_functions_t){.write = put_out, .close = close_out}),
 	     *err = fopencookie(NULL, "w", (cookie_io_functions_t){.write = put_err});
 	if (out) {
 		setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);

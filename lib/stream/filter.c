@@ -96,8 +96,8 @@ filter_next(struct filter *f, struct record *r, struct err *e)
 static int
 write_error(const char *name, int why, struct err *e)
 {
-	return err_set(e, why == EINTR ? ERR_TEMPFAIL : ERR_IO, "%s: %s", name,
-		strerror(why ? why : EIO));
+	return err_set(
+		e, why == EINTR ? ERR_TEMPFAIL : ERR_IO, "%s: %s", name, strerror(why ? why : EIO));
 }
 
 static int

@@ -9,6 +9,7 @@
 #include "tests/unit/align_util.h"
 
 static struct kernels *k1;
+static bool other_bits; /* of the next run: checkpoints of other kernels will do */
 static char dir[] = "/tmp/pro-align-XXXXXX";
 
 /* What a run said, and when it is to be interrupted. */
@@ -17,6 +18,8 @@ struct spy {
 	int lines;
 	int polls, stop_at; /* interrupted from poll stop_at on; -1: never */
 	int max_steps_seen; /* step-N folders at any line of the log */
+	int full_at;        /* this line (from 1) is written in part, with an error; 0: none */
+	int full_code;
 	const char *out;
 };
 
@@ -33,12 +36,13 @@ count_steps(const char *out)
 }
 
 static int
-spy_log(void *ctx, const char *line, size_t n, struct err *e)
+spy_log(void *ctx, const char *line, size_t n, size_t *done, struct err *e)
 {
 	struct spy *s = ctx;
-	(void)e;
-	buf_put(&s->log, line, n);
-	s->lines++;
+	*done = ++s->lines == s->full_at ? n / 3 : n;
+	buf_put(&s->log, line, *done);
+	if (*done < n)
+		return err_set(e, s->full_code, "the log is full");
 	int steps = count_steps(s->out);
 	if (steps > s->max_steps_seen)
 		s->max_steps_seen = steps;
@@ -91,7 +95,9 @@ run(const char *name, const struct run_options *o, const char *method, bool resu
 	if (rc == 0) {
 		struct model *m = load_model("llama-gqa", k1, HEAD_LM);
 		run_settings(o, &d, NULL, "{}", &settings);
-		run_describe(&d, "llama-gqa", model_hash(m), "{}", "seed 42\nout x\n", &meta);
+		run_describe(
+			&d, "llama-gqa", model_hash(m), "{}", k1->path, "seed 42\nout x\n", &meta);
+		c.other_bits = other_bits;
 		c.source_dir = GOLDEN "llama-gqa";
 		c.meta = meta.data;
 		c.meta_n = meta.len;
@@ -247,6 +253,59 @@ resume_is_exact(void)
 	CHECK(rc == 0 && parts > 5 && same_model("whole", "parts"));
 }
 
+/* A log that cannot be written ends the run, and loses neither steps nor lines of it. */
+static void
+log_that_is_full(void)
+{
+	struct run_options o = small_run();
+	struct err e;
+	struct spy whole = {.stop_at = -1};
+	o.save_steps = 0;
+	CHECK(run("whole", &o, "pro", false, true, &whole, &e) == 0);
+	for (int at = 1; at <= 12; at += at < 3 ? 1 : 3) {
+		int code = at % 2 ? ERR_IO : ERR_TEMPFAIL;
+		struct spy s = {.stop_at = -1, .full_at = at, .full_code = code};
+		CHECK(run("full", &o, "pro", false, true, &s, &e) == -1 && e.code == code);
+		CHECK(strstr(e.msg, "--resume") != NULL);
+		/* and once more for the line that waited */
+		s.lines = 0;
+		s.full_at = 1;
+		CHECK(run("full", &o, "pro", true, false, &s, &e) == -1 && e.code == code);
+		s.full_at = 0;
+		CHECK(run("full", &o, "pro", true, false, &s, &e) == 0);
+		CHECK(same_model("whole", "full"));
+		CHECK_STR(s.log.data, whole.log.data);
+		spy_free(&s);
+	}
+	spy_free(&whole);
+}
+
+/* Other kernels give other bits. */
+static void
+other_kernels(void)
+{
+	struct run_options o = small_run();
+	struct err e;
+	struct spy s = {.stop_at = 5};
+	const char *path = k1->path;
+	CHECK(run("cpu", &o, "pro", false, true, &s, &e) == -1 && e.code == ERR_TEMPFAIL);
+	s.stop_at = -1;
+	k1->path = "an abacus";
+	CHECK(run("cpu", &o, "pro", true, false, &s, &e) == -1 && e.code == ERR_CONFIG);
+	CHECK(strstr(e.msg, "an abacus") && strstr(e.msg, path) &&
+		strstr(e.msg, "--allow-other-bits"));
+	other_bits = true;
+	CHECK(run("cpu", &o, "pro", true, false, &s, &e) == 0);
+	CHECK(strstr(s.notes.data, "an abacus") && strstr(s.notes.data, path));
+	other_bits = false;
+	k1->path = path;
+	struct buf meta = BUF_INIT;
+	read_out("cpu", "pro.json", &meta);
+	CHECK(strstr(meta.data, "\"kernels\":\"an abacus\"") != NULL);
+	buf_free(&meta);
+	spy_free(&s);
+}
+
 /* Changes the last byte of a file. */
 static void
 spoil(const char *name)
@@ -257,7 +316,7 @@ spoil(const char *name)
 	if (f) {
 		/* of state.json, which is no JSON any more without its end, the step */
 		bool state = strstr(name, "state.json");
-		long at = state ? (long)strlen("{\"version\":2,\"step\":") : -1;
+		long at = state ? (long)strlen("{\"version\":3,\"step\":") : -1;
 		fseek(f, at, state ? SEEK_SET : SEEK_END);
 		int c = fgetc(f);
 		fseek(f, at, state ? SEEK_SET : SEEK_END);
@@ -410,6 +469,8 @@ main(void)
 	RUN(log_of_a_run);
 	RUN(same_seed_same_bytes);
 	RUN(resume_is_exact);
+	RUN(log_that_is_full);
+	RUN(other_kernels);
 	RUN(rotten_checkpoints);
 	RUN(refusals);
 	RUN(kept_checkpoints);

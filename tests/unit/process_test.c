@@ -12,7 +12,7 @@ static int
 shell(const char *script, const char *out, bool *interrupted, struct err *e)
 {
 	char *argv[] = {"sh", "-c", (char *)script, NULL};
-	return process_run(&(struct process){"/bin/sh", argv, out}, interrupted, e);
+	return process_run(&(struct process){"/bin/sh", argv, out, NULL}, interrupted, e);
 }
 
 static void
@@ -58,7 +58,7 @@ exit_codes_come_back(void)
 	CHECK(shell("read x", NULL, &interrupted, &e) == 1); /* its input is empty */
 	CHECK(!interrupted);
 	char *argv[] = {"none", NULL};
-	CHECK(process_run(&(struct process){"/nonexistent/none", argv, NULL}, &interrupted, &e) ==
+	CHECK(process_run(&(struct process){"/nonexistent/none", argv, NULL, NULL}, &interrupted, &e) ==
 		-1);
 	CHECK(e.code == ERR_UNAVAILABLE && strstr(e.msg, "/nonexistent/none: No such file"));
 	CHECK(shell("exit 0", "/nonexistent/out", &interrupted, &e) == -1);
