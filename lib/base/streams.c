@@ -147,7 +147,7 @@ streams_catch_signals(void)
 	struct sigaction sa = {.sa_handler = on_signal}, was; /* no SA_RESTART: reads return */
 	for (int i = 0; i < N_STOP; i++)
 		if (sigaction(stop_signals[i], NULL, &was) == 0 &&
-			(was.sa_handler != SIG_IGN || stop_signals[i] == SIGTERM))
+			(was.sa_handler != SIG_IGN || stop_signals[i] != SIGHUP))
 			sigaction(stop_signals[i], &sa, NULL);
 	caught = true;
 }

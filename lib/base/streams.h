@@ -25,8 +25,8 @@ void streams_open(void);
 size_t streams_write(const void *p, size_t n);
 
 /*
- * SIGTERM, SIGINT and SIGHUP (these two unless they were ignored at the start, as under nohup(1))
- * ask the program to stop at the next good place: from then on streams_interrupted() is true.  A
+ * SIGTERM, SIGINT and SIGHUP (this one unless it was ignored at the start, as under nohup(1)) ask
+ * the program to stop at the next good place: from then on streams_interrupted() is true.  A
  * second one kills.  Reads that wait return with EINTR.
  */
 void streams_catch_signals(void);

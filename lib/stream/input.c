@@ -98,7 +98,10 @@ open_next(struct input *in, struct err *e)
 	in->z = (z_stream){.next_in = in->raw};
 	in->fd = is_stdin(in, i) ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
-		return err_set(e, ERR_NOINPUT, "%s: %s", in->name, strerror(errno));
+		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_NOINPUT, "%s: %s", in->name,
+			strerror(errno));
+	if ((fcntl(in->fd, F_GETFL) & O_ACCMODE) == O_WRONLY) /* see base/streams.h */
+		return err_set(e, ERR_NOINPUT, "%s: is closed", in->name);
 	if (fstat(in->fd, &st) == 0 && S_ISDIR(st.st_mode))
 		return err_set(e, ERR_NOINPUT, "%s: is a directory", in->name);
 	return 1;

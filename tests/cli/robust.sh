@@ -32,10 +32,9 @@ ends() { # PID SECONDS: it ends within them
 mkfifo slow
 for sig in TERM INT HUP; do
 	rm -rf blocked blocked.checkpoints
-	sleep 1000 <slow &
+	bash -c 'exec 3<slow; sleep 1000' &
 	reader=$!
-	# a shell that is not interactive has SIGINT ignored in the background
-	env --default-signal=INT "${train[@]}" --out blocked --max-steps 400 ranked.jsonl >slow 2>err &
+	"${train[@]}" --out blocked --max-steps 400 ranked.jsonl >slow 2>err &
 	pid=$!
 	settled $pid
 	kill -$sig $pid
