@@ -58,8 +58,8 @@ exit_codes_come_back(void)
 	CHECK(shell("read x", NULL, &interrupted, &e) == 1); /* its input is empty */
 	CHECK(!interrupted);
 	char *argv[] = {"none", NULL};
-	CHECK(process_run(&(struct process){"/nonexistent/none", argv, NULL, NULL}, &interrupted, &e) ==
-		-1);
+	CHECK(process_run(&(struct process){"/nonexistent/none", argv, NULL, NULL}, &interrupted,
+		      &e) == -1);
 	CHECK(e.code == ERR_UNAVAILABLE && strstr(e.msg, "/nonexistent/none: No such file"));
 	CHECK(shell("exit 0", "/nonexistent/out", &interrupted, &e) == -1);
 	/* A parent that ignores SIGCHLD still learns the code. */
