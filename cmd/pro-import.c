@@ -10,9 +10,10 @@
 #include "lib/stream/select.h"
 #include "lib/stream/tally.h"
 
-static struct importer importer;
+static struct import_notes notes;
+static struct importer importer = {.notes = &notes};
 static int format, filter_rule, paragraphs, to;
-static const char *split_spec, *part;
+static const char *split_spec, *part, *reward_scale;
 static int64_t sample_size = -1;
 static bool stats;
 
@@ -35,6 +36,14 @@ static const struct cli_option options[] = {
 	{"stats", 0, CLI_FLAG, &stats, NULL, "print a table of what was kept and why not on stderr",
 		NULL, 0, 0, NULL},
 	{"to", 0, CLI_CHOICE, &to, NULL, "format of the output", EXPORT_FORMATS, 0, 0, NULL},
+	{"prompt-from", 0, CLI_TEXT, &importer.prompt_from, "MEMBER,...",
+		"the members that are the prompt; else they are searched by name", NULL, 0, 0,
+		NULL},
+	{"reward-from", 0, CLI_TEXT, &importer.reward_from, "MEMBER",
+		"the member that is a response's score; else the format's own", NULL, 0, 0, NULL},
+	{"reward-scale", 0, CLI_TEXT, &reward_scale, "MIN:MAX|FACTOR",
+		"put scores from MIN to MAX onto 0 to 1, or multiply them; else they stay", NULL, 0,
+		0, NULL},
 	{NULL, 0, CLI_FLAG, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -121,26 +130,22 @@ put_into_sample(struct run *r, json_t *v, struct err *e)
 	return rc;
 }
 
+/* One record, or reject, that a value gave; takes the record. */
 static int
-one_record(struct run *r, json_t *v, struct err *e)
+one_record(struct run *r, json_t *v, struct imported *x, int row, struct err *e)
 {
-	json_t *root = NULL;
 	const char *reason = NULL;
-	int row = tally_row(&r->tally, input_file(r->f.in));
 	r->tally.rows[row].raw++;
-	int rc = import_record(&importer, v, input_lines(r->f.in), &r->arena, &root, &reason, e);
-	if (rc < 0)
-		return filter_where(&r->f, e);
-	if (rc == 0) {
+	if (x->record == NULL) {
 		record_free(&r->record);
-		return reject(r, v, reason, e);
+		return reject(r, v, x->reason, e);
 	}
-	if (record_take(&r->record, root, e) < 0)
+	if (record_take(&r->record, x->record, e) < 0)
 		return filter_where(&r->f, e);
 	if (split_spec && !split_has(&r->split, record_prompt_hash(&r->record)))
 		return reject(r, v, "in another part", e);
 	buf_reset(&r->text);
-	rc = export_record(&r->record, (enum export_format)to, &r->text, &reason, e);
+	int rc = export_record(&r->record, (enum export_format)to, &r->text, &reason, e);
 	if (rc < 0)
 		return filter_where(&r->f, e);
 	if (rc == 0)
@@ -149,6 +154,24 @@ one_record(struct run *r, json_t *v, struct err *e)
 	r->tally.rows[row].kept++;
 	return sample_size >= 0 ? put_into_sample(r, v, e)
 				: filter_emit_bytes(&r->f, r->text.data, r->text.len, false, e);
+}
+
+/* A value counts as the records that it holds. */
+static int
+one_value(struct run *r, json_t *v, struct err *e)
+{
+	struct imports got;
+	int row = tally_row(&r->tally, input_file(r->f.in)), rc = 0;
+	if (import_value(&importer, v, input_lines(r->f.in), &r->arena, &got, e) < 0)
+		return filter_where(&r->f, e);
+	r->f.n_in += got.n - 1;
+	for (int i = 0; i < got.n; i++) {
+		if (rc == 0)
+			rc = one_record(r, v, &got.v[i], row, e);
+		else
+			json_decref(got.v[i].record);
+	}
+	return rc;
 }
 
 static int
@@ -179,7 +202,7 @@ import_all(struct run *r, struct progress *p, struct err *e)
 				cli_info(&cli, "format: %s", import_format_name(importer.format));
 		}
 		if (rc > 0)
-			rc = one_record(r, v, e);
+			rc = one_value(r, v, e);
 		json_decref(v);
 		arena_reset(&r->arena);
 		progress_set(p, r->f.n_in);
@@ -187,6 +210,25 @@ import_all(struct run *r, struct progress *p, struct err *e)
 			return -1;
 	}
 	return rc < 0 ? -1 : emit_sample(r, e);
+}
+
+/* The scale of rewards matters: PRO's temperatures are their differences (equation 11). */
+static void
+say_notes(void)
+{
+	if (notes.rewards > 0 && !importer.scaled)
+		cli_info(&cli,
+			"scores of the data, from %g to %g, are the rewards as they are; "
+			"--reward-scale %g:%g puts them onto 0 to 1",
+			notes.low, notes.high, notes.low, notes.high);
+	if (notes.doubtful > 0)
+		cli_info(&cli,
+			"overall_score contradicts fine-grained_score in %lld records, which are "
+			"ranked by the latter; --reward-from takes one of them for all",
+			(long long)notes.doubtful);
+	if (notes.ties > 0)
+		cli_info(
+			&cli, "%lld records have responses of equal reward", (long long)notes.ties);
 }
 
 static void
@@ -198,6 +240,7 @@ report(struct run *r)
 		fputs(b.data, stderr);
 		buf_reset(&b);
 	}
+	say_notes();
 	filter_summary(&r->f, &b);
 	if (r->unordered > 0)
 		cli_info(&cli,
@@ -217,6 +260,8 @@ main(int argc, char **argv)
 	importer.format = (enum import_format)format;
 	importer.filter = (enum import_filter)filter_rule;
 	importer.drop_paragraphs = paragraphs == 1;
+	if (reward_scale && import_parse_scale(&importer, reward_scale, &e) < 0)
+		cli_die(&cli, &e);
 	if ((split_spec == NULL) != (part == NULL)) {
 		err_set(&e, ERR_USAGE, "--split and --part go together");
 		cli_die(&cli, &e);

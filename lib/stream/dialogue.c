@@ -1,6 +1,7 @@
 #include "lib/stream/dialogue.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Length of the white space character at s (n bytes), 0 if it is none. */
 static size_t
@@ -38,42 +39,156 @@ text_strip(const char **s, size_t *n)
 	}
 }
 
-void
-dialogue_add(struct dialogue *d, struct arena *a, enum role role, const char *text, size_t n)
+/* Which members of a message say who speaks and what: OpenAI's, ShareGPT's, Open-Assistant's. */
+static const char *
+role_key(const json_t *m)
 {
-	if (d->n > 0 && d->turns[d->n - 1].role == role) {
-		struct turn *last = &d->turns[d->n - 1];
-		size_t need = last->n + n + 2;
-		char *joined = (char *)last->text;
-		if (need > d->room) { /* doubled: many merges stay linear */
-			d->room = 2 * need;
-			joined = arena_alloc(a, d->room);
-			memcpy(joined, last->text, last->n);
+	return json_object_get(m, "role") || !json_object_get(m, "from") ? "role" : "from";
+}
+
+static const char *
+text_key(const json_t *m)
+{
+	static const char *const keys[] = {"content", "value", "text"};
+	for (int i = 0; i < 3; i++)
+		if (json_object_get(m, keys[i]))
+			return keys[i];
+	return keys[0];
+}
+
+bool
+message_is(const json_t *v)
+{
+	return json_object_get(v, role_key(v)) && json_object_get(v, text_key(v));
+}
+
+static bool
+is_further(const json_t *m, const char *key)
+{
+	return strcmp(key, role_key(m)) != 0 && strcmp(key, text_key(m)) != 0;
+}
+
+static bool
+message_has_members(const json_t *m)
+{
+	const char *key;
+	json_t *x;
+	json_object_foreach((json_t *)m, key, x) if (is_further(m, key)) return true;
+	return false;
+}
+
+/* Each further member of a is in b; null is as good as none (Arrow fills columns with it). */
+static bool
+members_in(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *x;
+	json_object_foreach((json_t *)a, key, x)
+	{
+		const json_t *y = b && is_further(b, key) ? json_object_get(b, key) : NULL;
+		if (is_further(a, key) && !json_is_null(x) && !json_equal(x, y))
+			return false;
+	}
+	return true;
+}
+
+static bool
+message_same_members(const json_t *a, const json_t *b)
+{
+	return members_in(a, b) && members_in(b, a);
+}
+
+void
+message_members(const json_t *message, json_t *o)
+{
+	const char *key;
+	json_t *x;
+	json_object_foreach((json_t *)message, key, x)
+	{
+		if (!is_further(message, key))
+			continue;
+		if (json_object_get(o, key) == NULL) {
+			json_object_set(o, key, x);
+			continue;
 		}
-		joined[last->n] = '\n';
-		memcpy(joined + last->n + 1, text, n);
-		joined[need - 1] = '\0';
-		last->text = joined;
-		last->n = need - 1;
+		struct buf name = BUF_INIT;
+		buf_printf(&name, "source_%s", key);
+		json_object_set(o, name.data, x);
+		buf_free(&name);
+	}
+}
+
+static void
+grow(struct dialogue *d, struct arena *a)
+{
+	int cap = d->cap ? 2 * d->cap : 8;
+	struct turn *turns = arena_alloc(a, (size_t)cap * sizeof *turns);
+	const json_t **said = arena_alloc(a, (size_t)cap * sizeof *said);
+	if (d->n > 0) {
+		memcpy(turns, d->turns, (size_t)d->n * sizeof *turns);
+		memcpy(said, d->said, (size_t)d->n * sizeof *said);
+	}
+	d->turns = turns;
+	d->said = said;
+	d->cap = cap;
+}
+
+/* Text behind the last turn's, after join.  Room is doubled: many merges stay linear. */
+static void
+lengthen(struct dialogue *d, struct arena *a, const char *join, const char *text, size_t n)
+{
+	struct turn *last = &d->turns[d->n - 1];
+	size_t k = strlen(join), need = last->n + k + n + 1;
+	char *joined = (char *)last->text;
+	if (need > d->room) {
+		d->room = 2 * need;
+		joined = arena_alloc(a, d->room);
+		memcpy(joined, last->text, last->n);
+	}
+	memcpy(joined + last->n, join, k);
+	memcpy(joined + last->n + k, text, n);
+	joined[need - 1] = '\0';
+	last->text = joined;
+	last->n = need - 1;
+}
+
+void
+dialogue_add(struct dialogue *d, struct arena *a, enum role role, const char *text, size_t n,
+	const json_t *said)
+{
+	if (d->n > 0 && d->turns[d->n - 1].role == role &&
+		message_same_members(d->said[d->n - 1], said)) {
+		lengthen(d, a, "\n", text, n);
 		return;
 	}
-	if (d->n == d->cap) {
-		int cap = d->cap ? 2 * d->cap : 8;
-		struct turn *turns = arena_alloc(a, (size_t)cap * sizeof *turns);
-		if (d->n > 0)
-			memcpy(turns, d->turns, (size_t)d->n * sizeof *turns);
-		d->turns = turns;
-		d->cap = cap;
-	}
-	d->turns[d->n++] = (struct turn){role, text, n};
+	if (d->n == d->cap)
+		grow(d, a);
+	d->said[d->n] = said;
+	d->turns[d->n++] = (struct turn){.role = role, .text = text, .n = n};
 	d->room = 0;
 }
 
 void
-dialogue_append(struct dialogue *d, struct arena *a, const struct dialogue *more)
+dialogue_append(struct dialogue *d, struct arena *a, const struct dialogue *more, int from, int to)
 {
-	for (int i = 0; i < more->n; i++)
-		dialogue_add(d, a, more->turns[i].role, more->turns[i].text, more->turns[i].n);
+	for (int i = from; i < to; i++) {
+		const struct turn *t = &more->turns[i];
+		dialogue_add(d, a, t->role, t->text, t->n, more->said[i]);
+	}
+}
+
+bool
+dialogue_continue(struct dialogue *d, struct arena *a, const struct dialogue *more, int first)
+{
+	const struct turn *t = &more->turns[first];
+	const json_t **said = &d->said[d->n - 1];
+	if (message_has_members(*said) && message_has_members(more->said[first]) &&
+		!message_same_members(*said, more->said[first]))
+		return false;
+	lengthen(d, a, "", t->text, t->n);
+	if (!message_has_members(*said))
+		*said = more->said[first];
+	return true;
 }
 
 static const char human[] = "Human:", assistant[] = "Assistant:";
@@ -105,7 +220,7 @@ static void
 end_message(struct dialogue *d, struct arena *a, enum role role, const char *s, size_t n)
 {
 	text_strip(&s, &n);
-	dialogue_add(d, a, role, s, n);
+	dialogue_add(d, a, role, s, n, NULL);
 }
 
 int
@@ -171,6 +286,7 @@ message_text(const json_t *v, struct arena *a, const char **text, size_t *n, con
 	return rc;
 }
 
+/* Names of speakers in the wild, in any case: OpenAI, ShareGPT, Open-Assistant, Gemini. */
 static int
 role_of(const char *name, enum role *role)
 {
@@ -179,9 +295,10 @@ role_of(const char *name, enum role *role)
 		enum role role;
 	} names[] = {{"user", ROLE_USER}, {"assistant", ROLE_ASSISTANT}, {"system", ROLE_SYSTEM},
 		{"human", ROLE_USER}, {"prompter", ROLE_USER}, {"gpt", ROLE_ASSISTANT},
+		{"chatgpt", ROLE_ASSISTANT}, {"bot", ROLE_ASSISTANT}, {"model", ROLE_ASSISTANT},
 		{"developer", ROLE_SYSTEM}};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strcmp(names[i].name, name) == 0) {
+		if (strcasecmp(names[i].name, name) == 0) {
 			*role = names[i].role;
 			return 1;
 		}
@@ -189,31 +306,71 @@ role_of(const char *name, enum role *role)
 	return 0;
 }
 
+static int
+read_message(
+	struct dialogue *d, struct arena *a, const json_t *m, const char **reason, struct err *e)
+{
+	const char *name, *text;
+	size_t n;
+	enum role role;
+	if (json_get_string(m, role_key(m), &name, NULL, NULL) != 1)
+		return err_set(e, ERR_DATA, "%s: not a string", role_key(m));
+	if (!role_of(name, &role)) {
+		*reason = "a speaker who is no user, assistant or system";
+		return 0;
+	}
+	const json_t *v = json_object_get(m, text_key(m));
+	int rc = v ? message_text(v, a, &text, &n, reason) : -1;
+	if (rc < 0)
+		return err_set(e, ERR_DATA, "%s: not a text", text_key(m));
+	if (rc > 0)
+		dialogue_add(d, a, role, text, n, m);
+	return rc;
+}
+
+/* One exchange: [question, answer] (LLaMA-Factory's history) or an object of two; a last answer
+ * may be missing.  Not one: -2. */
+static int
+read_exchange(struct dialogue *d, struct arena *a, const json_t *v, const char **reason)
+{
+	static const char *const names[][2] = {{"input", "output"}, {"human", "assistant"},
+		{"question", "answer"}, {"prompt", "response"}};
+	const json_t *said[2] = {json_array_get(v, 0), json_array_get(v, 1)};
+	if (json_is_array(v) && (json_array_size(v) == 0 || json_array_size(v) > 2))
+		return -2;
+	for (size_t i = 0; i < 4 && said[0] == NULL; i++) {
+		said[0] = json_object_get(v, names[i][0]);
+		said[1] = said[0] ? json_object_get(v, names[i][1]) : NULL;
+	}
+	for (int i = 0; i < 2; i++) {
+		const char *text;
+		size_t n;
+		if (i == 1 && (said[i] == NULL || json_is_null(said[i])))
+			break;
+		int rc = said[i] ? message_text(said[i], a, &text, &n, reason) : -2;
+		if (rc <= 0)
+			return rc < 0 ? -2 : 0;
+		dialogue_add(d, a, i == 0 ? ROLE_USER : ROLE_ASSISTANT, text, n, NULL);
+	}
+	return 1;
+}
+
 int
-dialogue_read_messages(struct dialogue *d, struct arena *a, const json_t *list,
-	const char *role_key, const char *text_key, const char *what, const char **reason,
-	struct err *e)
+dialogue_read_messages(struct dialogue *d, struct arena *a, const json_t *list, const char *what,
+	const char **reason, struct err *e)
 {
 	if (!json_is_array(list))
 		return err_set(e, ERR_DATA, "%s: %s", what, list ? "not a list" : "missing");
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *m = json_array_get(list, i);
-		const char *name, *text;
-		size_t n;
-		enum role role;
-		if (json_get_string(m, role_key, &name, NULL, NULL) != 1)
-			return err_set(e, ERR_DATA, "%s[%zu].%s: not a string", what, i, role_key);
-		if (!role_of(name, &role)) {
-			*reason = "a speaker who is no user, assistant or system";
-			return 0;
-		}
-		const json_t *v = json_object_get(m, text_key);
-		int rc = v ? message_text(v, a, &text, &n, reason) : -1;
+		bool speaks = json_object_get(m, "role") || json_object_get(m, "from");
+		int rc = speaks ? -2 : read_exchange(d, a, m, reason);
+		if (rc == -2)
+			rc = read_message(d, a, m, reason, e);
 		if (rc < 0)
-			return err_set(e, ERR_DATA, "%s[%zu].%s: not a text", what, i, text_key);
+			return err_prefix(e, "%s[%zu]", what, i);
 		if (rc == 0)
 			return 0;
-		dialogue_add(d, a, role, text, n);
 	}
 	return 1;
 }
@@ -227,19 +384,24 @@ dialogue_prompt(const struct dialogue *d, int n)
 		json_t *m = json_object();
 		json_object_set_new(m, "role", json_string(role_name(t->role)));
 		json_object_set_new(m, "content", json_stringn(t->text, t->n));
+		message_members(d->said[i], m);
 		json_array_append_new(list, m);
 	}
 	return list;
 }
 
 bool
-dialogue_same(const struct dialogue *a, const struct dialogue *b, int n)
+dialogue_same(const struct dialogue *a, int i, const struct dialogue *b, int k, int n, bool alike)
 {
-	if (a->n < n || b->n < n)
+	if (i < 0 || k < 0 || a->n - i < n || b->n - k < n)
 		return false;
-	for (int i = 0; i < n; i++) {
-		const struct turn *x = &a->turns[i], *y = &b->turns[i];
-		if (x->role != y->role || x->n != y->n || memcmp(x->text, y->text, x->n) != 0)
+	for (int m = 0; m < n; m++) {
+		struct turn x = a->turns[i + m], y = b->turns[k + m];
+		if (alike) {
+			text_strip(&x.text, &x.n);
+			text_strip(&y.text, &y.n);
+		}
+		if (x.role != y.role || x.n != y.n || memcmp(x.text, y.text, x.n) != 0)
 			return false;
 	}
 	return true;

@@ -6,51 +6,152 @@
 #include "lib/stream/json.h"
 
 /*
- * Foreign preference data as ranking records, pro-import(1): one JSON value in, one record out, or
- * a reason why not.  Nothing is kept from one record to the next.
+ * Foreign preference data as ranking records, pro-import(1): one JSON value in, records out (one,
+ * but for the trees of Open-Assistant), or a reason why not.  Nothing is kept from one value to the
+ * next but for the notes.
+ *
+ * A format is one row: name, what it is called on the command line, its reader
+ * (lib/stream/import_impl.h), and what tells it, in alternatives split by ';', each a list of
+ * members that must be there and not null:
+ *   a|b      one of them          a:s a:l a:o   it is a string, a list, an object
+ *   a:d      it is a text that begins as a dialogue of HH-RLHF
+ *   a[b]     it is a list, empty or of objects that have b
+ *   !a !a*   it is not there; none whose name begins so
+ *   @f       and it is not format f
+ * --format, the man page and the message about an unknown format follow from this table.
  */
-enum import_format {
-	IMPORT_AUTO,
-	IMPORT_HH,   /* {"chosen", "rejected"}: two dialogues as text (Anthropic HH-RLHF) */
-	IMPORT_TRL,  /* {["prompt"], "chosen", "rejected"}: strings or messages (TRL) */
-	IMPORT_PRO,  /* {"prefix", "suffix", "reward"} (PRO's processed data) */
-	IMPORT_RRHF, /* {"query", "responses", "scores"} */
-	IMPORT_ULTRAFEEDBACK, /* {"instruction", "completions"}, or TRL's with score_chosen */
-	IMPORT_TLDR,          /* {"info", "summaries", "choice"} (summarize-from-feedback) */
-	IMPORT_OASST,         /* {"context", "responses"} with ranks */
-	IMPORT_MESSAGES,      /* {"messages"} (OpenAI chat) */
-	IMPORT_RECORDS,       /* our own */
-};
-#define IMPORT_FORMATS "auto|hh|trl|pro|rrhf|ultrafeedback|tldr|oasst|messages|records"
+#define IMPORT_TABLE(X)                                                                          \
+	/* Anthropic HH-RLHF: two dialogues as text */                                           \
+	X(HH, "hh", read_hh, "chosen:d rejected !prompt")                                        \
+	/* TRL's preference types, and all else that has a chosen and a rejected side: Orca,     \
+	 * Alpaca, ShareGPT and LLaMA-Factory pairs, argilla, axolotl, RewardBench */            \
+	X(TRL, "trl", read_pair,                                                                 \
+		"chosen|chosen_response rejected|rejected_response|reject @hh @ultrafeedback")   \
+	/* PRO's processed data */                                                               \
+	X(PRO, "pro", read_pro, "prefix suffix")                                                 \
+	X(RRHF, "rrhf", read_rrhf, "query scores responses:l")                                   \
+	/* openbmb/UltraFeedback; TRL's with score_chosen (HuggingFaceH4) */                     \
+	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback,                                    \
+		"instruction completions;chosen rejected score_chosen|score_rejected @hh")       \
+	/* summarize-from-feedback */                                                            \
+	X(TLDR, "tldr", read_tldr, "info summaries choice")                                      \
+	/* Open-Assistant's rankings */                                                          \
+	X(OASST, "oasst", read_oasst, "context responses:l")                                     \
+	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                   \
+	X(MESSAGES, "messages", read_messages,                                                   \
+		"messages|conversations|conversation !chosen* !rejected* !completion")           \
+	X(RECORDS, "records", NULL, "prompt responses[text]")                                    \
+	/* OpenAI's preference fine-tuning */                                                    \
+	X(OPENAI, "openai", read_openai, "input preferred_output non_preferred_output")          \
+	X(NECTAR, "nectar", read_nectar, "prompt answers[answer]")                               \
+	/* HuggingFaceH4/stack-exchange-preferences, lvwerra/stack-exchange-paired */            \
+	X(STACKEXCHANGE, "stackexchange", read_stackexchange,                                    \
+		"question response_j response_k;question answers[text]")                         \
+	/* stanfordnlp/SHP */                                                                    \
+	X(SHP, "shp", read_shp, "history human_ref_A human_ref_B labels")                        \
+	X(WEBGPT, "webgpt", read_webgpt, "question answer_0 answer_1 score_0 score_1")           \
+	X(SAFERLHF, "saferlhf", read_saferlhf,                                                   \
+		"prompt response_0 response_1 better_response_id|safer_response_id")             \
+	/* nvidia/HelpSteer, HelpSteer2 and its preferences, HelpSteer3 */                       \
+	X(HELPSTEER, "helpsteer", read_helpsteer,                                                \
+		"prompt response_1 response_2 preference_strength;"                              \
+		"context response1 response2 overall_preference;"                                \
+		"prompt response helpfulness")                                                   \
+	/* OpenAssistant/oasst1, oasst2: message trees */                                        \
+	X(OASST_TREE, "oasst-tree", NULL, "message_tree_id prompt:o")                            \
+	/* lmsys/chatbot_arena_conversations, lmsys-arena-human-preference-55k, MT-bench's       \
+	 * human judgments */                                                                    \
+	X(ARENA, "arena", read_arena,                                                            \
+		"conversation_a conversation_b winner;"                                          \
+		"prompt|question|instruction response_a response_b "                             \
+		"winner_model_a|winner|preferred|preference")                                    \
+	/* prometheus-eval/Preference-Collection */                                              \
+	X(PROMETHEUS, "prometheus", read_prometheus,                                             \
+		"orig_instruction orig_response_A orig_response_B orig_preference|orig_score_A") \
+	/* AlpacaFarm and AlpacaEval annotations */                                              \
+	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "instruction output_1 output_2 preference") \
+	/* distilabel: generations and ratings in two lists */                                   \
+	X(DISTILABEL, "distilabel", read_distilabel,                                             \
+		"instruction|prompt|input generations ratings|rating !chosen*")                  \
+	/* TRL's and LLaMA-Factory's KTO, BeaverTails: one answer and a label */                 \
+	X(KTO, "kto", read_single,                                                               \
+		"prompt|question|instruction|query|input|messages "                              \
+		"completion|response|answer|output label|kto_tag|is_safe !chosen*")              \
+	/* Alpaca; LLaMA-Factory's ranking: output is a list, best first */                      \
+	X(ALPACA, "alpaca", read_alpaca, "instruction output !chosen* @kto")                     \
+	/* TRL's prompt and completion */                                                        \
+	X(COMPLETION, "completion", read_single,                                                 \
+		"prompt|question|query|problem|instruction|input "                               \
+		"completion|response|answer|output "                                             \
+		"!chosen* !label !score_0 @kto @alpaca @helpsteer")                              \
+	/* TRL's prompts alone */                                                                \
+	X(PROMPTS, "prompts", read_prompts,                                                      \
+		"prompt !chosen* !reject* !completion* !response* !answer* !output* !suffix "    \
+		"!generations !messages !label @oasst-tree")
+
+#define IMPORT_ENUM(E, name, reader, members) IMPORT_##E,
+enum import_format { IMPORT_AUTO, IMPORT_TABLE(IMPORT_ENUM) IMPORT_FORMAT_N };
+#undef IMPORT_ENUM
+#define IMPORT_CHOICE(E, name, reader, members) "|" name
+#define IMPORT_FORMATS "auto" IMPORT_TABLE(IMPORT_CHOICE)
 const char *import_format_name(enum import_format f);
 
 /*
  * What may stay, after consecutive messages of one speaker were merged:
- * TURNS     Open-Assistant's rule: the dialogues have the same number of turns; the context is the
- *           first's (this makes Table 1's counts)
+ * TURNS     Open-Assistant's rule for hh and pro: the dialogues have the same number of turns; the
+ *           context is the first's (this makes Table 1's counts).  In every other format a response
+ *           to another context is no response to this one: the contexts are the same.
  * CONTEXTS  the paper's words: identical contexts, different responses
  * NONE      whatever has a prompt and responses
  */
 enum import_filter { FILTER_TURNS, FILTER_CONTEXTS, FILTER_NONE };
 #define IMPORT_FILTERS "turns|contexts|none"
 
+/* What a run should hear of at its end; zeroed by the caller. */
+struct import_notes {
+	int64_t rewards;  /* scores that the data brought */
+	double low, high; /* the least and the greatest of them, as they are in the data */
+	int64_t doubtful; /* UltraFeedback: overall_score contradicts fine-grained_score */
+	int64_t ties;     /* records of which two responses have one reward */
+};
+
 struct importer {
 	enum import_format format;
 	enum import_filter filter;
-	bool drop_paragraphs; /* hh: as the paper's processing does */
-	const char *name;     /* ids are NAME:LINE; NULL: the subset, else the format's name */
-	const char *subset;   /* written into every record; NULL: what is there stays */
+	bool drop_paragraphs;    /* hh: as the paper's processing does */
+	const char *name;        /* ids are NAME:LINE; NULL: the subset, else the format's name */
+	const char *subset;      /* written into every record; NULL: what is there stays */
+	const char *prompt_from; /* members that are the prompt, "a,b"; NULL: see prompt_find */
+	const char *reward_from; /* the member that is the score; NULL: the format's own */
+	bool scaled;             /* reward = (score - scale_low) * scale_by */
+	double scale_low, scale_high, scale_by; /* a score outside low..high is rejected */
+	struct import_notes *notes;             /* NULL: not wanted */
 };
 
-/* The one format that v is in; ERR_DATA when none or several fit. */
+/* "MIN:MAX" (onto 0..1) or a factor; ERR_USAGE. */
+int import_parse_scale(struct importer *im, const char *spec, struct err *e);
+
+/* The one format that v is in; ERR_DATA when several fit, or none: with v's members, the nearest
+ * format and what it lacks. */
 int import_detect(const json_t *v, enum import_format *f, struct err *e);
 
+/* What became of one value: records (the caller's) and rejects, in order. */
+struct imported {
+	json_t *record;     /* NULL: rejected */
+	const char *reason; /* why, static */
+};
+
+struct imports {
+	struct imported *v; /* [n], in the arena */
+	int n, cap;
+};
+
 /*
- * Makes a record of v, which is number line of the input (from 1).  1: *record is the caller's;
- * 0: rejected, *reason is static; -1: v is not in the format, ERR_DATA naming the member.  Fields
- * that the format does not know go into the record; an id becomes source_id.
+ * Makes records of v, which is number line of the input (from 1): out->n is 1 or more.  -1: v is
+ * not in the format, ERR_DATA naming the member, and out is empty.  Fields that the format does not
+ * know go into the record; an id becomes source_id.
  */
-int import_record(const struct importer *im, const json_t *v, int64_t line, struct arena *a,
-	json_t **record, const char **reason, struct err *e);
+int import_value(const struct importer *im, const json_t *v, int64_t line, struct arena *a,
+	struct imports *out, struct err *e);
 
 #endif

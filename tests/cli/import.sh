@@ -32,7 +32,10 @@ check_err "a record of another format is named" "^pro-import: $T/bad:4: chosen: 
 holds "records before an error are whole" "$(wc -l <"$T/out")" -eq 3
 echo '{"text":"x"}' >"$T/bad"
 check_exit 65 "an unknown format" pro-import "$T/bad"
-check_err "an unknown format names --format" "bad:1: unknown format; name it with --format"
+check_err "an unknown format names the members" "bad:1: unknown format: the members are text, and no format"
+echo '{"prompt":"x","answers":["y"],"k":null}' >"$T/bad"
+check_exit 65 "an unknown format that resembles one" pro-import "$T/bad"
+check_err "an unknown format names the nearest" "members are prompt, answers, k \(null\); the nearest format is [a-z]+, which has [a-z|\[\]:]+ too"
 echo '{"chosen":"a","rejected":"b","query":"","responses":[],"scores":[]}' >"$T/bad"
 check_exit 65 "an ambiguous format" pro-import "$T/bad"
 check_err "an ambiguous format names the candidates" "could be trl, rrhf; name the format with --format"

@@ -1,0 +1,216 @@
+/* Which format a value is in, from the table of import.h; and what to say when it is in none. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/stream/import_impl.h"
+
+static const struct {
+	const char *name, *members;
+} formats[] = {[IMPORT_AUTO] = {"auto", ""},
+#define FORMAT_ROW(E, name, reader, members) [IMPORT_##E] = {name, members},
+	IMPORT_TABLE(FORMAT_ROW)
+#undef FORMAT_ROW
+};
+
+const char *
+import_format_name(enum import_format f)
+{
+	return formats[f].name;
+}
+
+/* A dialogue of HH-RLHF, or, for one more try, a member that is there and not null. */
+static bool
+is_kind(const json_t *x, char kind)
+{
+	switch (kind) {
+	case 's':
+		return is_text(x);
+	case 'l':
+		return json_is_array(x);
+	case 'o':
+		return json_is_object(x);
+	case 'd':
+		return json_is_string(x) && dialogue_is_hh(json_string_value(x));
+	default:
+		return x && !json_is_null(x);
+	}
+}
+
+/* One alternative, n bytes: name, name:kind or name[key]. */
+static bool
+has_one(const json_t *v, const char *s, size_t n)
+{
+	char name[80];
+	char kind = '\0', *key = NULL;
+	memcpy(name, s, n);
+	name[n] = '\0';
+	char *colon = strchr(name, ':'), *bracket = strchr(name, '[');
+	if (colon)
+		kind = colon[1], *colon = '\0';
+	if (bracket) {
+		key = bracket + 1;
+		*bracket = '\0';
+		key[strlen(key) - 1] = '\0';
+		kind = 'l';
+	}
+	const json_t *x = json_object_get(v, name), *first = json_array_get(x, 0);
+	return is_kind(x, kind) &&
+	       (key == NULL || json_array_size(x) == 0 || json_object_get(first, key));
+}
+
+/* No member but null whose name begins with n bytes of s (prefix), or is them. */
+static bool
+has_not(const json_t *v, const char *s, size_t n)
+{
+	const char *key;
+	json_t *x;
+	bool prefix = s[n - 1] == '*';
+	n -= prefix;
+	json_object_foreach((json_t *)v, key, x)
+	{
+		if (!json_is_null(x) && strncmp(key, s, n) == 0 && (prefix || key[n] == '\0'))
+			return false;
+	}
+	return true;
+}
+
+static bool fits(const json_t *v, enum import_format f);
+
+/* One term, n bytes. */
+static bool
+holds(const json_t *v, const char *s, size_t n)
+{
+	if (*s == '!')
+		return has_not(v, s + 1, n - 1);
+	if (*s == '@') {
+		for (int f = IMPORT_AUTO + 1; f < IMPORT_FORMAT_N; f++)
+			if (strlen(formats[f].name) == n - 1 &&
+				memcmp(formats[f].name, s + 1, n - 1) == 0)
+				return !fits(v, (enum import_format)f);
+		return true;
+	}
+	for (const char *end = s + n; s < end;) {
+		size_t k = strcspn(s, "|; ");
+		if (has_one(v, s, k))
+			return true;
+		s += k + 1;
+	}
+	return false;
+}
+
+/* One alternative of a row, up to ';': the terms that say what must be there, those that hold of
+ * them, and the first that does not.  All: whether all terms hold. */
+struct match {
+	int wanted, there;
+	const char *lacks;
+	size_t lacks_n;
+	bool all;
+};
+
+static struct match
+match(const json_t *v, const char *s, const char **end)
+{
+	struct match m = {.all = true};
+	while (*s && *s != ';') {
+		size_t n = strcspn(s, " ;");
+		bool positive = *s != '!' && *s != '@';
+		bool yes = holds(v, s, n);
+		m.all = m.all && yes;
+		m.wanted += positive;
+		m.there += positive && yes;
+		if (positive && !yes && m.lacks == NULL)
+			m.lacks = s, m.lacks_n = n;
+		s += n;
+		s += *s == ' ';
+	}
+	*end = *s == ';' ? s + 1 : NULL;
+	return m;
+}
+
+static bool
+fits(const json_t *v, enum import_format f)
+{
+	for (const char *s = formats[f].members; s;)
+		if (match(v, s, &s).all)
+			return true;
+	return false;
+}
+
+void
+members_write(const json_t *v, struct buf *out)
+{
+	const char *key;
+	json_t *x;
+	int n = 0;
+	json_object_foreach((json_t *)v, key, x)
+	{
+		if (n++ == 16) {
+			buf_puts(out, " ...");
+			return;
+		}
+		buf_printf(
+			out, "%s%.40s%s", n > 1 ? ", " : "", key, json_is_null(x) ? " (null)" : "");
+	}
+	if (n == 0)
+		buf_puts(out, "none");
+}
+
+/* The row of which most is there, and then least is lacking; *f is IMPORT_AUTO when nothing is. */
+static struct match
+nearest(const json_t *v, enum import_format *f)
+{
+	struct match best = {0};
+	*f = IMPORT_AUTO;
+	for (int i = IMPORT_AUTO + 1; i < IMPORT_FORMAT_N; i++) {
+		for (const char *s = formats[i].members; s;) {
+			struct match m = match(v, s, &s);
+			if (m.lacks == NULL || m.there < best.there || m.there == 0)
+				continue;
+			if (m.there > best.there || m.wanted < best.wanted) {
+				best = m;
+				*f = (enum import_format)i;
+			}
+		}
+	}
+	return best;
+}
+
+static int
+unknown(const json_t *v, struct err *e)
+{
+	struct buf members = BUF_INIT;
+	enum import_format f;
+	struct match m = nearest(v, &f);
+	members_write(v, &members);
+	if (f == IMPORT_AUTO)
+		err_set(e, ERR_DATA,
+			"unknown format: the members are %s, and no format has one of them; "
+			"pro-import(1) lists the formats",
+			members.data);
+	else
+		err_set(e, ERR_DATA,
+			"unknown format: the members are %s; the nearest format is %s, which has "
+			"%.*s too; --format names one, --prompt-from the prompt",
+			members.data, formats[f].name, (int)m.lacks_n, m.lacks);
+	buf_free(&members);
+	return -1;
+}
+
+int
+import_detect(const json_t *v, enum import_format *f, struct err *e)
+{
+	struct buf names = BUF_INIT;
+	int n = 0;
+	if (!json_is_object(v))
+		return err_set(e, ERR_DATA, "not a JSON object");
+	for (int i = IMPORT_AUTO + 1; i < IMPORT_FORMAT_N; i++) {
+		if (fits(v, (enum import_format)i)) {
+			buf_printf(&names, "%s%s", n++ ? ", " : "", formats[i].name);
+			*f = (enum import_format)i;
+		}
+	}
+	if (n > 1)
+		err_set(e, ERR_DATA, "could be %s; name the format with --format", names.data);
+	buf_free(&names);
+	return n == 1 ? 0 : n > 1 ? -1 : unknown(v, e);
+}
