@@ -17,13 +17,13 @@ SAN ?=
 BUILD := build$(if $(SAN),-san)
 CC := gcc
 CXX := g++
-PACKAGES := jansson sentencepiece libpcre2-8 libutf8proc zlib libcrypto openblas
+PACKAGES := jansson sentencepiece libpcre2-8 libutf8proc zlib libcrypto
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla -Wno-format-truncation
 OPT ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS = -std=c17 $(OPT) $(WARN) -Wstrict-prototypes -Wmissing-prototypes -pthread
 CXXFLAGS = -std=c++17 $(OPT) -Wall -Wextra -Werror
-LDFLAGS += -pthread
+LDFLAGS += -pthread -Wl,--as-needed
 LDLIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
 ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -DPRO_NO_CLONES
@@ -34,7 +34,7 @@ endif
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 $(BUILD)/lib/base/cli.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"' \
 	-DPRO_BUILD='"commit $(or $(COMMIT),unknown), $(CC) $(shell $(CC) -dumpfullversion 2>/dev/null), \
-$(foreach p,openblas jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),) cpu backend"'
+$(foreach p,jansson sentencepiece,$(p) $(shell pkg-config --modversion $(p) 2>/dev/null),) cpu backend"'
 
 $(BUILD)/lib/eval/bleu.o: CPPFLAGS += -DPRO_VERSION='"$(VERSION)"'
 # Touched when the commit is another one, so that --version does not lie.
@@ -86,7 +86,7 @@ unit: $(UNIT)
 world: $(WORLD)
 
 # What make needs of Debian 12; installed when missing.
-DEPS_BUILD := gcc g++ pkg-config libopenblas-dev libjansson-dev libsentencepiece-dev libpcre2-dev \
+DEPS_BUILD := gcc g++ pkg-config libjansson-dev libsentencepiece-dev libpcre2-dev \
 	libutf8proc-dev zlib1g-dev libssl-dev
 DEPS_RUN := jq
 DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc groff-base jq

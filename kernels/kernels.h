@@ -7,7 +7,7 @@
 
 /*
  * The whole seam between the models and a machine: one struct of function pointers per device.
- * kernels/cpu fills it over OpenBLAS; kernels/cuda will fill it with the same names.
+ * kernels/cpu fills it; kernels/cuda will fill it with the same names.
  *
  * Contracts, once for all:
  * - Pointers are device pointers, from alloc(); on the CPU plain memory.  Activations ("act") are

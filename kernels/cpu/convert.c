@@ -30,24 +30,6 @@ cpu_to_f32(float *dst, struct k_mat m, size_t from, size_t n)
 }
 
 const float *
-cpu_panel(struct k_mat m, size_t row, size_t rows, size_t col, size_t cols, size_t ld, float *buf,
-	size_t *out_ld)
-{
-	if (m.dtype == K_F32) {
-		*out_ld = ld;
-		return (const float *)m.data + row * ld + col;
-	}
-	*out_ld = cols;
-	if (cols == ld) {
-		cpu_to_f32(buf, m, row * ld, rows * cols);
-		return buf;
-	}
-	for (size_t r = 0; r < rows; r++)
-		cpu_to_f32(buf + r * cols, m, (row + r) * ld + col, cols);
-	return buf;
-}
-
-const float *
 cpu_vector(struct k_mat m, size_t n, float *buf)
 {
 	if (m.data == NULL)

@@ -1,5 +1,4 @@
 /* Opening, memory and scratch of the CPU backend. */
-#include "kernels/cpu/blas.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,7 +205,6 @@ kernels_cpu_open(int threads)
 		free(k);
 		return NULL;
 	}
-	openblas_set_num_threads(1);
 	c->level = cpu_level();
 	describe_path(c->path, sizeof c->path);
 	*k = (struct kernels){

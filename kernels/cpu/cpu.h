@@ -6,7 +6,6 @@
  *
  * Every op cuts its work into items of a size that does not depend on the number of threads, and
  * each item is computed by one thread in one order; so bits do not depend on threads either.
- * OpenBLAS runs single-threaded inside the items.
  */
 #include <stdatomic.h>
 
@@ -62,11 +61,8 @@ void *cpu_shared(struct kernels *k, size_t bytes, const char *op);
 
 /* dst[n] = elements [from, from+n) of m, as float. */
 void cpu_to_f32(float *dst, struct k_mat m, size_t from, size_t n);
-/* Rows [row, row+rows) x columns [col, col+cols) of the [*,ld] matrix m as float: m's own memory
- * when it is F32, else converted into buf (rows*cols).  *out_ld: the row stride of the result. */
-const float *cpu_panel(struct k_mat m, size_t row, size_t rows, size_t col, size_t cols, size_t ld,
-	float *buf, size_t *out_ld);
-/* A whole vector as float, as above; NULL when it is not there. */
+/* A whole vector as float: m's own memory when it is F32, else converted into buf; NULL when it is
+ * not there. */
 const float *cpu_vector(struct k_mat m, size_t n, float *buf);
 
 #define CPU_OP(name) extern __typeof__(*((struct kernels *)0)->name) cpu_##name

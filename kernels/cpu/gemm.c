@@ -1,4 +1,4 @@
-/* The forward product; see gemm.h. */
+/* The matrix products; see gemm.h. */
 #include <string.h>
 
 #include "kernels/cpu/cpu.h"
@@ -126,6 +126,7 @@ cpu_pack_along(float *restrict b, int width, const float *restrict x, size_t ld,
 struct pack {
 	float *packed;
 	const float *x;
+	size_t ld;
 	int rows, depth;
 };
 
@@ -142,8 +143,26 @@ pack_item(void *ctx, int i, int thread)
 void
 cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth)
 {
-	struct pack p = {packed, x, rows, depth};
-	cpu_run(k, (rows + CPU_TILE - 1) / CPU_TILE, (int64_t)rows * depth > 20000, pack_item, &p);
+	struct pack p = {packed, x, depth, rows, depth};
+	cpu_run(k, cpu_pieces(rows, CPU_TILE), (int64_t)rows * depth > 20000, pack_item, &p);
+}
+
+static void
+pack_columns_item(void *ctx, int i, int thread)
+{
+	const struct pack *p = ctx;
+	int r = i * CPU_TILE;
+	(void)thread;
+	cpu_pack_along(p->packed + (size_t)r * p->depth, CPU_TILE, p->x + r, p->ld, p->depth,
+		cpu_min(CPU_TILE, p->rows - r));
+}
+
+void
+cpu_pack_columns(struct kernels *k, float *packed, const float *x, size_t ld, int rows, int depth)
+{
+	struct pack p = {packed, x, ld, rows, depth};
+	cpu_run(k, cpu_pieces(rows, CPU_TILE), (int64_t)rows * depth > 20000, pack_columns_item,
+		&p);
 }
 
 /* out[i*CPU_PANEL + r] = in[r*ld + i] for 8 rows r and n columns i. */
@@ -179,25 +198,42 @@ transpose8(float *restrict out, const float *restrict in, size_t ld, int n)
 			out[(size_t)i * CPU_PANEL + r] = in[r * ld + i];
 }
 
-/* b[d][CPU_PANEL] = columns [at, at+d) of n rows of w, transposed and padded with zeros. */
+/* b[d][CPU_PANEL] = depth [i, i+d) of n columns of f, which lie across the rows of memory. */
 static void
-pack_panel(float *b, struct k_mat w, size_t first, int n, size_t ld, int at, int d)
+pack_across(float *b, const struct cpu_factor *f, int n, int i, int d)
 {
 	float strip[8 * STRIP];
 	for (int r = 0; r < CPU_PANEL; r += 8) {
 		int m = n - r < 8 ? n - r : 8;
-		if (w.dtype == K_F32 && m == 8) {
-			transpose8(b + r, (const float *)w.data + (first + r) * ld + at, ld, d);
+		size_t from = f->at + r * f->ld + i;
+		if (f->w.dtype == K_F32 && m == 8) {
+			transpose8(b + r, (const float *)f->w.data + from, f->ld, d);
 			continue;
 		}
 		if (m < 8)
 			memset(strip, 0, sizeof strip);
-		for (int i = 0; i < d; i += STRIP) {
-			int c = d - i < STRIP ? d - i : STRIP;
+		for (int s = 0; s < d; s += STRIP) {
+			int c = d - s < STRIP ? d - s : STRIP;
 			for (int j = 0; j < m; j++)
-				cpu_to_f32(strip + j * STRIP, w, (first + r + j) * ld + at + i, c);
-			transpose8(b + r + (size_t)i * CPU_PANEL, strip, STRIP, c);
+				cpu_to_f32(strip + j * STRIP, f->w, from + j * f->ld + s, c);
+			transpose8(b + r + (size_t)s * CPU_PANEL, strip, STRIP, c);
 		}
+	}
+}
+
+/* The same of columns that lie along them. */
+static void
+pack_along(float *b, const struct cpu_factor *f, int n, int i, int d)
+{
+	size_t from = f->at + i * f->ld;
+	if (f->w.dtype == K_F32) {
+		cpu_pack_along(b, CPU_PANEL, (const float *)f->w.data + from, f->ld, d, n);
+		return;
+	}
+	for (int r = 0; r < d; r++, b += CPU_PANEL) {
+		cpu_to_f32(b, f->w, from + r * f->ld, n);
+		for (int j = n; j < CPU_PANEL; j++)
+			b[j] = 0;
 	}
 }
 
@@ -236,11 +272,11 @@ edge_tile(cpu_tile *tile, float *y, size_t ldy, const float *a, const float *b, 
 
 void
 cpu_panel_product(cpu_tile *tile, float *y, size_t ldy, const float *packed, int rows,
-	struct k_mat w, size_t first, int n, int depth, bool add, float *scratch)
+	struct cpu_factor f, int n, int depth, bool add, float *scratch)
 {
 	for (int i = 0; i < depth; i += DEPTH) {
 		int d = depth - i < DEPTH ? depth - i : DEPTH;
-		pack_panel(scratch, w, first, n, depth, i, d);
+		(f.along ? pack_along : pack_across)(scratch, &f, n, i, d);
 		for (int r = 0; r < rows; r += CPU_TILE) {
 			const float *a = packed + (size_t)r * depth + (size_t)i * CPU_TILE;
 			int m = rows - r < CPU_TILE ? rows - r : CPU_TILE;

@@ -4,10 +4,10 @@
 #include "kernels/kernels.h"
 
 /*
- * The product y = x W^T of the forward passes.  Each element of y is one chain of multiply-adds in
- * the order of the depth, whatever the tile, the place in it or the number of rows; so the bits of
- * a row depend on nothing but the row and the weights.  (OpenBLAS, which the backward uses, chooses
- * kernels by the shape and promises no such thing.)
+ * The matrix products, forward (y = x W^T) and backward (dx = dy W, dW += dy^T x).  Each element of
+ * y is one chain of multiply-adds in the order of the depth, whatever the tile, the place in it or
+ * the number of rows; so the bits of a row depend on nothing but the row and the weights.  (A BLAS
+ * chooses kernels by the shape and promises no such thing.)
  *
  * x is packed first, in tiles of CPU_TILE rows ([depth][CPU_TILE] each, the last one padded), to be
  * shared by all threads; a thread then takes panels of CPU_PANEL output columns.
@@ -30,12 +30,23 @@ void cpu_pack_along(float *b, int width, const float *x, size_t ld, int rows, in
 size_t cpu_packed_floats(int rows, int depth);
 /* Packs the rows x[rows, depth] in parallel. */
 void cpu_pack(struct kernels *k, float *packed, const float *x, int rows, int depth);
+/* The same for the columns of x[depth,rows] (row stride ld). */
+void cpu_pack_columns(
+	struct kernels *k, float *packed, const float *x, size_t ld, int rows, int depth);
+
+/* The second factor: element i of column j is w[at + j*ld + i], or w[at + i*ld + j] where columns
+ * lie along the rows of memory. */
+struct cpu_factor {
+	struct k_mat w;
+	size_t at, ld;
+	bool along;
+};
 
 /* Floats of a thread's scratch for cpu_panel_product. */
 size_t cpu_panel_scratch(void);
-/* y[rows,n] (row stride ldy) = (or += when add) x W[first .. first+n)^T, for packed x and n <=
- * CPU_PANEL rows of w [*,depth]. */
+/* y[rows,n] (row stride ldy) = (or += when add) x f, for packed x and n <= CPU_PANEL columns of f.
+ */
 void cpu_panel_product(cpu_tile *tile, float *y, size_t ldy, const float *packed, int rows,
-	struct k_mat w, size_t first, int n, int depth, bool add, float *scratch);
+	struct cpu_factor f, int n, int depth, bool add, float *scratch);
 
 #endif

@@ -1,6 +1,4 @@
-/* Linear layers: the forward over gemm.h, the backward over OpenBLAS in fixed pieces. */
-#include "kernels/cpu/blas.h"
-
+/* Linear layers. */
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm.h"
 
@@ -44,8 +42,9 @@ fwd_item(void *ctx, int p, int thread)
 		return;
 	if (biased)
 		add_bias(f->y + o, f->O, f->bias, f->t, o, n, f->flags & K_ADD);
-	cpu_panel_product(cpu_tile_function(f->k), f->y + o, f->O, f->packed, f->t, f->w, o, n,
-		f->I, biased || (f->flags & K_ADD), scratch);
+	cpu_panel_product(cpu_tile_function(f->k), f->y + o, f->O, f->packed, f->t,
+		(struct cpu_factor){f->w, (size_t)o * f->I, f->I, false}, n, f->I,
+		biased || (f->flags & K_ADD), scratch);
 }
 
 void
@@ -68,48 +67,46 @@ cpu_linear_fwd(struct kernels *k, void *y, const void *x, struct k_mat w, struct
 	}
 }
 
-/* The backward cuts dx into pieces of ROWS x COLS and dW into pieces of OUT x IN: large for
- * OpenBLAS, many enough for the threads.  Weights other than F32 are converted in blocks of DEPTH
- * rows for the sum over them. */
-enum { ROWS = 192, COLS = 288, OUT = 144, IN = 576, DEPTH = 512 };
-
 struct bwd_x {
 	struct kernels *k;
-	float *dx;
-	const float *dy;
+	float *dx;           /* of t rows */
+	const float *packed; /* the same rows of dy */
 	struct k_mat w;
-	int T, I, O;
-	unsigned flags;
+	int t, I, O;
+	bool add;
 };
 
 static void
-bwd_x_item(void *ctx, int item, int thread)
+bwd_x_item(void *ctx, int p, int thread)
 {
 	const struct bwd_x *b = ctx;
-	int I = b->I, O = b->O, blocks = cpu_pieces(b->T, ROWS);
-	int i = item / blocks * COLS, n = cpu_min(COLS, I - i);
-	int r = item % blocks * ROWS, t = cpu_min(ROWS, b->T - r);
-	bool f32 = b->w.dtype == K_F32;
-	size_t ld, bytes = f32 ? 64 : sizeof(float) * DEPTH * COLS;
-	float *scratch = cpu_scratch(b->k, thread, bytes, "linear_bwd_x");
-	if (scratch == NULL)
-		return;
-	for (int o = 0, d; o < O; o += d) {
-		d = f32 ? O : cpu_min(DEPTH, O - o);
-		const float *w = cpu_panel(b->w, o, d, i, n, I, scratch, &ld);
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, n, d, 1,
-			b->dy + (size_t)r * O + o, O, w, ld, o > 0 || (b->flags & K_ADD) ? 1 : 0,
-			b->dx + (size_t)r * I + i, I);
-	}
+	int i = p * CPU_PANEL;
+	float *scratch =
+		cpu_scratch(b->k, thread, sizeof *scratch * cpu_panel_scratch(), "linear_bwd_x");
+	if (scratch != NULL)
+		cpu_panel_product(cpu_tile_function(b->k), b->dx + i, b->I, b->packed, b->t,
+			(struct cpu_factor){b->w, i, b->I, true}, cpu_min(CPU_PANEL, b->I - i),
+			b->O, b->add, scratch);
 }
 
 void
 cpu_linear_bwd_x(struct kernels *k, void *dx, const void *dy, struct k_mat w, int T, int I, int O,
 	unsigned flags)
 {
-	struct bwd_x b = {k, dx, dy, w, T, I, O, flags};
-	cpu_run(k, cpu_pieces(T, ROWS) * cpu_pieces(I, COLS), true, bwd_x_item, &b);
+	int chunk = cpu_min(T, rows_at_once(O));
+	float *packed = cpu_shared(k, sizeof *packed * cpu_packed_floats(chunk, O), "linear_bwd_x");
+	if (packed == NULL)
+		return;
+	for (int r = 0; r < T; r += chunk) {
+		struct bwd_x b = {k, (float *)dx + (size_t)r * I, packed, w, cpu_min(chunk, T - r),
+			I, O, flags & K_ADD};
+		cpu_pack(k, packed, (const float *)dy + (size_t)r * O, b.t, O);
+		cpu_run(k, cpu_pieces(I, CPU_PANEL), true, bwd_x_item, &b);
+	}
 }
+
+/* Outputs of a work item. */
+enum { OUT = 32 * CPU_TILE };
 
 static void
 column_sums(float *sums, const float *x, size_t ld, int t, int n)
@@ -123,31 +120,46 @@ column_sums(float *sums, const float *x, size_t ld, int t, int n)
 }
 
 struct bwd_w {
-	float *dw, *dbias;
+	struct kernels *k;
+	float *dw, *dbias;   /* of m outputs */
+	const float *packed; /* their columns of dy */
 	const float *dy, *x;
-	int T, I, O;
+	int m, T, I, O;
 };
 
 static void
 bwd_w_item(void *ctx, int item, int thread)
 {
 	const struct bwd_w *b = ctx;
-	int I = b->I, O = b->O, cols = cpu_pieces(I, IN);
-	int o = item / cols * OUT, m = cpu_min(OUT, O - o);
-	int i = item % cols * IN, n = cpu_min(IN, I - i);
-	(void)thread;
-	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, b->T, 1, b->dy + o, O, b->x + i,
-		I, 1, b->dw + (size_t)o * I + i, I);
+	int panels = cpu_pieces(b->I, CPU_PANEL), i = item % panels * CPU_PANEL;
+	int o = item / panels * OUT, m = cpu_min(OUT, b->m - o);
+	struct k_mat x = {b->x, K_F32};
+	float *scratch =
+		cpu_scratch(b->k, thread, sizeof *scratch * cpu_panel_scratch(), "linear_bwd_w");
+	if (scratch == NULL)
+		return;
+	cpu_panel_product(cpu_tile_function(b->k), b->dw + (size_t)o * b->I + i, b->I,
+		b->packed + (size_t)o * b->T, m, (struct cpu_factor){x, i, b->I, true},
+		cpu_min(CPU_PANEL, b->I - i), b->T, true, scratch);
 	if (b->dbias != NULL && i == 0)
-		column_sums(b->dbias + o, b->dy + o, O, b->T, m);
+		column_sums(b->dbias + o, b->dy + o, b->O, b->T, m);
 }
 
 void
 cpu_linear_bwd_w(struct kernels *k, float *dw, float *dbias, const void *dy, const void *x, int T,
 	int I, int O)
 {
-	struct bwd_w b = {dw, dbias, dy, x, T, I, O};
-	cpu_run(k, cpu_pieces(O, OUT) * cpu_pieces(I, IN), true, bwd_w_item, &b);
+	int chunk = cpu_min(O, rows_at_once(T));
+	float *packed = cpu_shared(k, sizeof *packed * cpu_packed_floats(chunk, T), "linear_bwd_w");
+	if (packed == NULL)
+		return;
+	for (int o = 0; o < O; o += chunk) {
+		const float *columns = (const float *)dy + o;
+		struct bwd_w b = {k, dw + (size_t)o * I, dbias ? dbias + o : NULL, packed, columns,
+			x, cpu_min(chunk, O - o), T, I, O};
+		cpu_pack_columns(k, packed, columns, O, b.m, T);
+		cpu_run(k, cpu_pieces(b.m, OUT) * cpu_pieces(I, CPU_PANEL), true, bwd_w_item, &b);
+	}
 }
 
 void

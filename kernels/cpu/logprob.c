@@ -1,14 +1,16 @@
 /* Log-probabilities of targets under the head, a panel of the vocabulary at a time. */
-#include "kernels/cpu/blas.h"
 #include <math.h>
 #include <string.h>
 
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/gemm.h"
 
-/* Vocabulary and rows of a work item of the forward; vocabulary of a round of the backward, which
- * takes ROWS rows, and of a piece of its products. */
-enum { GROUP = 8 * CPU_PANEL, ROWS = 32 * CPU_TILE, ROUND = 96 * CPU_PANEL, PIECE = 192 };
+/* Vocabulary and rows of a work item of the forward. */
+enum { GROUP = 8 * CPU_PANEL, ROWS = 32 * CPU_TILE };
+/* Of the backward, which takes ROWS rows at a time, too: whole panels and whole tiles of the
+ * vocabulary; and the vocabulary of a round. */
+enum { PIECE = 9 * CPU_PANEL, ROUND = 11 * PIECE };
+_Static_assert(PIECE % CPU_TILE == 0, "pieces of the vocabulary are whole tiles");
 
 /* A part of a softmax: the largest logit and the sum of exp(logit - max). */
 struct part {
@@ -73,7 +75,8 @@ logits_of(const struct head *d, float *out, size_t ld, const float *packed, int 
 	float *scratch)
 {
 	for (int i = 0; i < n; i += CPU_PANEL)
-		cpu_panel_product(d->tile, out + i, ld, packed, t, d->w, v + i,
+		cpu_panel_product(d->tile, out + i, ld, packed, t,
+			(struct cpu_factor){d->w, (size_t)(v + i) * d->C, d->C, false},
 			cpu_min(CPU_PANEL, n - i), d->C, false, scratch);
 }
 
@@ -154,64 +157,82 @@ struct bwd {
 	struct head head;
 	const float *lse, *coef;
 	float *dh, *dw;
-	float *packed, *g; /* of ROWS rows: h, and the gradient of ROUND logits */
-	int r, t, v, n;    /* the round: rows [r, r+t), vocabulary [v, v+n) */
+	float *h;           /* the round's rows, packed */
+	float *across, *up; /* the gradient of its logits: rows packed, and columns packed */
+	int r, t, v, n;     /* the round: rows [r, r+t), vocabulary [v, v+n) */
 };
 
-/* The gradient of the round's logits, GROUP of them. */
+/* Both ways that the products want the gradients g[t,PIECE] of the vocabulary from `at` on. */
+static void
+pack_gradients(const struct bwd *b, const float *g, int at, int n)
+{
+	for (int i = 0; i < b->t; i += CPU_TILE)
+		cpu_pack_tile(b->across + (size_t)i * b->n + (size_t)at * CPU_TILE,
+			g + (size_t)i * PIECE, PIECE, cpu_min(CPU_TILE, b->t - i), n);
+	for (int i = 0; b->dw != NULL && i < n; i += CPU_TILE)
+		cpu_pack_along(b->up + (size_t)(at + i) * b->t, CPU_TILE, g + i, PIECE, b->t,
+			cpu_min(CPU_TILE, n - i));
+}
+
+/* The gradient of the round's logits, PIECE of them. */
 static void
 logits_item(void *ctx, int item, int thread)
 {
 	const struct bwd *b = ctx;
 	const struct head *d = &b->head;
-	int at = item * GROUP, v = b->v + at, n = cpu_min(GROUP, b->n - at);
-	float *g = b->g + at;
-	float *scratch =
-		cpu_scratch(d->k, thread, sizeof *scratch * cpu_panel_scratch(), "logprob_bwd");
+	int at = item * PIECE, v = b->v + at, n = cpu_min(PIECE, b->n - at);
+	float *scratch = cpu_scratch(d->k, thread,
+		sizeof *scratch * (cpu_panel_scratch() + (size_t)ROWS * PIECE), "logprob_bwd");
 	if (scratch == NULL)
 		return;
-	logits_of(d, g, ROUND, b->packed, b->t, v, n, scratch);
+	float *g = scratch + cpu_panel_scratch();
+	logits_of(d, g, PIECE, b->h, b->t, v, n, scratch);
 	int j = first_target(d->target_row, d->N, b->r);
 	for (int i = 0; i < b->t; i++) {
 		double sum = 0;
 		int first = j;
 		for (; j < d->N && d->target_row[j] == b->r + i; j++)
 			sum += b->coef[j];
-		softmax_row(g + (size_t)i * ROUND, b->lse[b->r + i], sum, n);
+		softmax_row(g + (size_t)i * PIECE, b->lse[b->r + i], sum, n);
 		for (int m = first; m < j; m++)
 			if (d->target_id[m] >= v && d->target_id[m] < v + n)
-				g[(size_t)i * ROUND + d->target_id[m] - v] += b->coef[m];
+				g[(size_t)i * PIECE + d->target_id[m] - v] += b->coef[m];
 	}
+	pack_gradients(b, g, at, n);
 }
 
-/* dW += g^T h for PIECE of the round's vocabulary. */
+/* y[rows,n] (+)= x w[depth,C] for a panel of C and packed x. */
+static void
+product_item(const struct bwd *b, int thread, float *y, const float *packed, int rows,
+	struct k_mat w, size_t row, int c, int depth, bool add)
+{
+	const struct head *d = &b->head;
+	float *scratch =
+		cpu_scratch(d->k, thread, sizeof *scratch * cpu_panel_scratch(), "logprob_bwd");
+	if (scratch != NULL)
+		cpu_panel_product(d->tile, y + c, d->C, packed, rows,
+			(struct cpu_factor){w, row * d->C + c, d->C, true},
+			cpu_min(CPU_PANEL, d->C - c), depth, add, scratch);
+}
+
+/* dW += g^T h for PIECE of the round's vocabulary and a panel of C. */
 static void
 dw_item(void *ctx, int item, int thread)
 {
 	const struct bwd *b = ctx;
-	int C = b->head.C, at = item * PIECE;
-	(void)thread;
-	cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, cpu_min(PIECE, b->n - at), C, b->t, 1,
-		b->g + at, ROUND, b->head.h + (size_t)b->r * C, C, 1,
-		b->dw + (size_t)(b->v + at) * C, C);
+	int pieces = cpu_pieces(b->n, PIECE), at = item % pieces * PIECE;
+	struct k_mat h = {b->head.h, K_F32};
+	product_item(b, thread, b->dw + (size_t)(b->v + at) * b->head.C, b->up + (size_t)at * b->t,
+		cpu_min(PIECE, b->n - at), h, b->r, item / pieces * CPU_PANEL, b->t, true);
 }
 
-/* dh (+)= g W for PIECE/2 columns. */
+/* dh (+)= g W for a panel of C. */
 static void
 dh_item(void *ctx, int item, int thread)
 {
-	enum { DEPTH = 512 };
 	const struct bwd *b = ctx;
-	const struct head *d = &b->head;
-	int C = d->C, c = item * (PIECE / 2), m = cpu_min(PIECE / 2, C - c);
-	float *buf = cpu_scratch(d->k, thread, sizeof *buf * DEPTH * PIECE / 2, "logprob_bwd");
-	for (int o = 0; buf != NULL && o < b->n; o += DEPTH) {
-		size_t ld;
-		int depth = cpu_min(DEPTH, b->n - o);
-		const float *w = cpu_panel(d->w, b->v + o, depth, c, m, C, buf, &ld);
-		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, b->t, m, depth, 1, b->g + o,
-			ROUND, w, ld, b->v + o > 0 ? 1 : 0, b->dh + (size_t)b->r * C + c, C);
-	}
+	product_item(b, thread, b->dh + (size_t)b->r * b->head.C, b->across, b->t, b->head.w, b->v,
+		item * CPU_PANEL, b->n, b->v > 0);
 }
 
 void
@@ -225,19 +246,21 @@ cpu_logprob_bwd(struct kernels *k, void *dh, float *dw, const void *h, struct k_
 		.dh = dh,
 		.dw = dw};
 	size_t g = (size_t)ROWS * ROUND;
-	b.g = cpu_shared(k, sizeof *b.g * (g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
-	if (b.g == NULL)
+	b.h = cpu_shared(k, sizeof *b.h * (2 * g + cpu_packed_floats(ROWS, C)), "logprob_bwd");
+	if (b.h == NULL)
 		return;
-	b.packed = b.g + g;
+	b.across = b.h + cpu_packed_floats(ROWS, C);
+	b.up = b.across + g;
+	int panels = cpu_pieces(C, CPU_PANEL);
 	for (b.r = 0; b.r < R; b.r += ROWS) {
 		b.t = cpu_min(ROWS, R - b.r);
-		cpu_pack(k, b.packed, b.head.h + (size_t)b.r * C, b.t, C);
+		cpu_pack(k, b.h, b.head.h + (size_t)b.r * C, b.t, C);
 		for (b.v = 0; b.v < V; b.v += ROUND) {
 			b.n = cpu_min(ROUND, V - b.v);
-			cpu_run(k, cpu_pieces(b.n, GROUP), true, logits_item, &b);
+			cpu_run(k, cpu_pieces(b.n, PIECE), true, logits_item, &b);
 			if (dw != NULL)
-				cpu_run(k, cpu_pieces(b.n, PIECE), true, dw_item, &b);
-			cpu_run(k, cpu_pieces(C, PIECE / 2), true, dh_item, &b);
+				cpu_run(k, cpu_pieces(b.n, PIECE) * panels, true, dw_item, &b);
+			cpu_run(k, panels, true, dh_item, &b);
 		}
 	}
 }

@@ -9,7 +9,7 @@ clang-format --dry-run -Werror "${c[@]}"
 say "clang-format" $?
 mapfile -t sources < <(git ls-files 'lib/*.c' 'kernels/*.c' 'cmd/*.c')
 flags=(-std=c17 -I. -D_GNU_SOURCE)
-read -ra more < <(pkg-config --cflags jansson openblas)
+read -ra more < <(pkg-config --cflags jansson)
 printf '%s\0' "${sources[@]}" | xargs -0 -P "$(nproc)" -I{} clang-tidy --quiet {} -- "${flags[@]}" "${more[@]}" \
 	>build/tidy.log 2>/dev/null
 rc=$?
