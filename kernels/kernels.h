@@ -63,7 +63,7 @@ enum { K_FAILED = -1, K_NO_MEMORY = -2 }; /* what sync returns */
 struct kernels {
 	const char *name;
 	/* What the bits of results depend on beside the input: which code computes, as words
-	 * ("cpu x86-64-v3, OpenBLAS 0.3.21 Haswell"); another path, other bits. */
+	 * ("cpu x86-64-v3"); another path, other bits. */
 	const char *path;
 	enum k_dtype act;
 	int threads;

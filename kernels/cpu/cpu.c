@@ -166,11 +166,7 @@ cpu_level(void)
 	return 0;
 }
 
-/*
- * target_clones (cpu.h) choose by the same levels as cpu_level(); OpenBLAS chooses its own kernels
- * by the processor, or as OPENBLAS_CORETYPE says.  openblas_get_config() is "OpenBLAS VERSION WORD
- * ... CORE ...".
- */
+/* target_clones (cpu.h) choose by the same levels as cpu_level(). */
 static void
 describe_path(char *out, size_t n)
 {
@@ -180,9 +176,7 @@ describe_path(char *out, size_t n)
 #else
 	const char *own = "plain";
 #endif
-	char version[32] = "";
-	sscanf(openblas_get_config(), "OpenBLAS %31s", version);
-	snprintf(out, n, "cpu %s, OpenBLAS %s %s", own, version, openblas_get_corename());
+	snprintf(out, n, "cpu %s", own);
 }
 
 struct kernels *
