@@ -167,6 +167,7 @@ pool_open(int threads)
 	*p = (struct pool){.threads = threads, .process = getpid(), .workers = workers};
 	sigset_t all, before;
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* of a mapped file: blocked, it would be death */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (int i = 0; i < threads - 1; i++) {
 		struct worker *w = &p->workers[i];

@@ -9,7 +9,7 @@
  *
  * One thread at a time may call pool_run.  A call from inside an item computes its items one after
  * the other on the same thread.  In a child after fork() there are no threads but the caller, which
- * does everything itself; fork() is not for items.  The threads take no signals.
+ * does everything itself; fork() is not for items.  The threads take no signals but SIGBUS.
  */
 struct pool;
 

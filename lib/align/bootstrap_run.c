@@ -122,7 +122,7 @@ bootstrap_hash_input(const char *const *files, int n, struct buf *out, struct er
 		rc = map_open(&m, files[i], e);
 		if (rc == 0) {
 			sha256_add(&sha, m.data, m.size);
-			map_close(&m);
+			rc = map_finish(&m, 0, e);
 		}
 	}
 	sha256_hex(&sha, hex);
@@ -320,7 +320,7 @@ gather_rejects(const struct job *j, struct err *e)
 			continue; /* done by a run without --rejects */
 		rc = map_open(&m, path.data, e);
 		if (rc == 0)
-			rc = out_write(&out, m.data, m.size, e), map_close(&m);
+			rc = map_finish(&m, out_write(&out, m.data, m.size, e), e);
 	}
 	if (rc == 0)
 		rc = out_commit(&out, e);

@@ -206,9 +206,8 @@ hash_file(void *ctx, const char *name, const char *path, struct err *e)
 	sha256_init(&s);
 	sha256_add(&s, m.data, m.size);
 	sha256_hex(&s, hex);
-	map_close(&m);
 	json_object_set_new(ctx, name, json_string(hex));
-	return 0;
+	return map_finish(&m, 0, e);
 }
 
 json_t *

@@ -37,6 +37,8 @@ load_weights(const char *dir, struct model *m, struct err *e)
 		}
 		m->k->upload(m->k, m->block + p->offset, t->data, t->bytes);
 	}
+	if (rc == 0)
+		rc = weights_check(w, e);
 	weights_close(w);
 	return rc;
 }
@@ -66,7 +68,7 @@ load_optimizer(const char *dir, struct optim *o, struct err *e)
 		}
 		st_image_free(&s);
 	}
-	map_close(&map);
+	rc = map_finish(&map, rc, e);
 	buf_free(&path);
 	return rc;
 }

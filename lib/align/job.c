@@ -114,6 +114,11 @@ job_train(struct job *j, const struct run_hooks *h, const char *described, struc
 	struct model *m;
 	if (model_open(&m, j->o.model_dir, j->kernels, &o, e) < 0)
 		return -1;
+	model_hash(m);
+	if (weights_check(m->weights, e) < 0) { /* from here on the folder may change */
+		model_close(m);
+		return -1;
+	}
 	struct validator v;
 	int rc;
 	if (j->o.validate.file == NULL) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "lib/base/nomem.h"
 #include "lib/base/streams.h"
 
@@ -358,6 +359,7 @@ cli_parse(struct cli *c, int argc, char **argv)
 {
 	streams_open();
 	nomem_setup(c->name);
+	map_guard();
 	c->seed = 42;
 	c->device = "auto";
 	c->expect = -1;

@@ -7,7 +7,6 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,78 +14,81 @@
 
 #include "lib/base/foreign.h"
 
-static int
-refuse_lfs(const char *path, const char *data, size_t n, struct err *e)
+int
+file_open(const char *path, struct stat *st, struct err *e)
 {
-	if (!foreign_is_lfs(data, n))
-		return 0;
-	return err_set(e, ERR_DATA,
-		"%s: a Git LFS pointer, not the file itself; fetch it with git lfs pull", path);
+	/* O_NONBLOCK: a FIFO's open would wait for a writer */
+	int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+	if (fd < 0)
+		return err_errno(e, ERR_NOINPUT, path);
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+		return fd;
+	bool dir = S_ISDIR(st->st_mode);
+	close(fd);
+	return err_set(
+		e, ERR_NOINPUT, "%s: %s", path, dir ? "is a directory" : "not a regular file");
+}
+
+ssize_t
+fd_read(int fd, void *p, size_t n)
+{
+	size_t done = 0;
+	while (done < n) {
+		ssize_t got = read(fd, (char *)p + done, n - done);
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (got == 0)
+			break;
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return (ssize_t)done;
 }
 
 int
-map_open(struct map *m, const char *path, struct err *e)
+fd_write(int fd, const void *p, size_t n)
 {
-	*m = (struct map){.data = ""};
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
-	struct stat st;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		close(fd);
-		return err_set(e, ERR_NOINPUT, "%s: not a regular file", path);
+	for (size_t done = 0; done < n;) {
+		ssize_t got = write(fd, (const char *)p + done, n - done);
+		if (got < 0 && errno != EINTR)
+			return -1;
+		done += got > 0 ? (size_t)got : 0;
 	}
-	if (st.st_size > 0) {
-		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED) {
-			int why = errno;
-			close(fd);
-			errno = why;
-			return err_errno(e, ERR_IO, path);
-		}
-		*m = (struct map){p, (size_t)st.st_size, 1};
-	}
-	close(fd);
-	if (refuse_lfs(path, m->data, m->size, e) == 0)
-		return 0;
-	map_close(m);
-	return -1;
-}
-
-void
-map_close(struct map *m)
-{
-	if (m->mapped)
-		munmap((void *)m->data, m->size);
-	*m = (struct map){.data = ""};
+	return 0;
 }
 
 int
 file_read(const char *path, size_t max, struct buf *out, struct err *e)
 {
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
-	size_t start = out->len, n;
+	enum { BLOCK = 1 << 16 };
+	struct stat st;
+	int fd = file_open(path, &st, e);
+	if (fd < 0)
+		return -1;
+	size_t start = out->len;
+	ssize_t n;
 	do {
-		buf_reserve(out, 1 << 16);
-		n = fread(out->data + out->len, 1, 1 << 16, f);
-		out->len += n;
+		buf_reserve(out, BLOCK);
+		n = fd_read(fd, out->data + out->len, BLOCK);
+		out->len += n > 0 ? (size_t)n : 0;
 		out->data[out->len] = '\0';
 	} while (n > 0 && out->len - start <= max);
-	int bad = ferror(f);
-	fclose(f);
-	if (bad)
-		return err_set(e, ERR_IO, "%s: read error", path);
+	int why = errno;
+	close(fd);
+	errno = why;
+	if (n < 0)
+		return err_errno(e, ERR_IO, path);
 	if (out->len - start > max)
 		return err_set(e, ERR_DATA, "%s: larger than %zu bytes", path, max);
-	return refuse_lfs(path, out->data + start, out->len - start, e);
+	if (foreign_is_lfs(out->data + start, out->len - start))
+		return err_set(e, ERR_DATA, FOREIGN_LFS, path);
+	return 0;
 }
 
 int
 file_exists(const char *path)
 {
-	return access(path, F_OK) == 0;
+	struct stat st;
+	return lstat(path, &st) == 0 || errno == EACCES || errno == ELOOP || errno == EIO;
 }
 
 bool

@@ -6,26 +6,56 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-/* A whole file, mapped read-only.  An empty file has data "" and size 0. */
+/*
+ * A whole file, mapped read-only.  An empty file has data "" and size 0.
+ *
+ * The file may be changed by others while it is mapped: what is read then is no error by itself.
+ * map_check says whether it happened, and is called before anything that was computed from the map
+ * is given away.
+ */
 struct map {
 	const char *data;
 	size_t size;
-	int mapped;
+	bool mapped;
+	int fd;                  /* of the file, to look at it again */
+	int place;               /* in map.c's table */
+	char *path;              /* for messages */
+	struct timespec written; /* modification time when it was opened */
 };
 
-/* ERR_NOINPUT when path cannot be opened, ERR_IO when it cannot be mapped, ERR_DATA when a Git LFS
- * pointer stands in its place. */
+/* ERR_NOINPUT when path cannot be opened or is no regular file, ERR_IO when it cannot be mapped,
+ * ERR_DATA for a Git LFS pointer. */
 int map_open(struct map *m, const char *path, struct err *e);
+/* ERR_IO when the file has another size or modification time than at map_open, or could not be
+ * read. */
+int map_check(const struct map *m, struct err *e);
 void map_close(struct map *m);
+/* map_check and map_close: rc, or -1. */
+int map_finish(struct map *m, int rc, struct err *e);
+/*
+ * For a program, once: reading a mapped page that its file has no more, or that its disk does not
+ * give (SIGBUS), gives zeros, which map_check reports, instead of death.
+ */
+void map_guard(void);
 
-/* Reads a whole small file (at most max bytes; more, or a Git LFS pointer, is ERR_DATA) behind
- * what is in out. */
+/*
+ * Opens a regular file for reading, at once: what is none (a FIFO, a device, a folder) is
+ * ERR_NOINPUT and never waited for.  The descriptor, or -1.
+ */
+int file_open(const char *path, struct stat *st, struct err *e);
+/* read(2) and write(2) of all n bytes, whatever signals come.  fd_read: the bytes read, fewer at
+ * the end only, or -1; fd_write: 0 or -1; errno is set. */
+ssize_t fd_read(int fd, void *p, size_t n);
+int fd_write(int fd, const void *p, size_t n);
+/* Reads a whole small file (at most max bytes; more is ERR_DATA) behind what is in out. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *e);
-/* 1 when path names something that exists. */
+/* 1 when path names something, even what cannot be looked at: a link to nothing too. */
 int file_exists(const char *path);
 /* True when path names the very file that was stat'ed, whatever its spelling. */
 bool file_is(const char *path, const struct stat *st);

@@ -23,5 +23,6 @@ int foreign_explain(const char *dir, const char *wanted, struct err *e);
  * version line, as the Git LFS specification demands (docs/spec.md of git-lfs).
  */
 bool foreign_is_lfs(const char *data, size_t n);
+#define FOREIGN_LFS "%s: a Git LFS pointer, not the file itself; fetch it with git lfs pull"
 
 #endif

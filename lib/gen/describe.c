@@ -45,8 +45,13 @@ info_read(struct info *in, const char *dir, struct kernels *k, struct err *e)
 	if (tokenizer_load(&in->tokenizer, dir, e) < 0)
 		return -1;
 	struct err why;
-	if (template_select(&in->template, NULL, dir, in->tokenizer, &in->how, &why) < 0)
+	if (template_select(&in->template, NULL, dir, in->tokenizer, &in->how, &why) < 0) {
+		if (why.code == ERR_NOINPUT || why.code == ERR_IO) {
+			*e = why;
+			return -1;
+		}
 		in->how = "not recognised: give --template";
+	}
 	return 0;
 }
 
@@ -100,8 +105,12 @@ describe_folder(json_t **o, const char *dir, bool hash, struct kernels *k, struc
 {
 	struct info in = {0};
 	int rc = info_read(&in, dir, k, e);
-	if (rc == 0)
+	if (rc == 0) {
 		*o = info_json(&in, hash);
+		rc = in.model ? model_check(in.model, e) : 0;
+		if (rc < 0)
+			json_decref(*o);
+	}
 	info_free(&in);
 	return rc;
 }

@@ -112,7 +112,7 @@ join_open(struct join **out, const char *path, struct err *e)
 	struct join *j = x_calloc(1, sizeof *j);
 	j->path = x_strdup(path);
 	idmap_init(&j->ids);
-	if (load(j, e) < 0 || scan(j, e) < 0) {
+	if (load(j, e) < 0 || scan(j, e) < 0 || map_check(&j->map, e) < 0) {
 		join_close(j);
 		return -1;
 	}
@@ -146,7 +146,10 @@ join_find(struct join *j, const struct record *r, struct record *out, struct err
 		return err_set(e, ERR_DATA, "id '%s' was read before", r->id);
 	x->used = true;
 	j->n_used++;
-	if (record_parse(out, j->data + x->at, x->n, e) < 0)
+	int rc = record_parse(out, j->data + x->at, x->n, e);
+	if (map_check(&j->map, e) < 0)
+		return -1;
+	if (rc < 0)
 		return err_prefix(e, "%s:%lld", j->path, (long long)x->line);
 	if (record_prompt_hash(out) != record_prompt_hash(r))
 		return err_set(e, ERR_DATA, "id '%s' has another prompt in %s:%lld", r->id, j->path,

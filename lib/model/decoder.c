@@ -284,7 +284,7 @@ wait(struct decoder *d, struct err *e)
 	if (rc < 0)
 		return err_set(e, rc == K_NO_MEMORY ? ERR_NOMEM : ERR_SOFTWARE, "%s: %s",
 			d->m->k->name, msg);
-	return 0;
+	return model_check(d->m, e);
 }
 
 int

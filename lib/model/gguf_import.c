@@ -397,6 +397,8 @@ gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err
 	int rc = tmp ? write_folder(p, &g, tmp, e) : -1;
 	if (rc == 0 && p->check && (rc = p->check(tmp, p->arg, e)) < 0)
 		err_prefix(e, "%s: what was read does not make a model", path);
+	if (rc == 0)
+		rc = map_check(&g.map, e);
 	rc = folder_end(tmp, dir, rc, e);
 	gguf_close(&g);
 	return rc;

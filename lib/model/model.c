@@ -6,7 +6,7 @@
 
 #include "lib/base/rng.h"
 
-enum { SLICE = 1 << 16 }; /* elements converted at a time */
+enum { SLICE = 1 << 16 /* elements converted at a time */, MAX_CONFIG = 4 << 20 };
 
 /* The CPU reads a mapped file in place; another device needs a copy. */
 static bool
@@ -246,7 +246,7 @@ load(struct model *m, const char *dir, const struct model_open_options *o, struc
 	if (config_load(&m->config, dir, e) < 0)
 		return -1;
 	struct buf path = BUF_INIT;
-	int rc = file_read(path_join(&path, dir, "config.json"), SIZE_MAX / 2, &m->config_text, e);
+	int rc = file_read(path_join(&path, dir, "config.json"), MAX_CONFIG, &m->config_text, e);
 	buf_free(&path);
 	if (rc < 0 || weights_open(&m->weights, dir, e) < 0)
 		return -1;
@@ -262,7 +262,7 @@ load(struct model *m, const char *dir, const struct model_open_options *o, struc
 	else
 		rc = load_infer(m, found, o->seed, e);
 	free(found);
-	return rc < 0 ? -1 : load_freq(m, e);
+	return rc < 0 || weights_check(m->weights, e) < 0 ? -1 : load_freq(m, e);
 }
 
 int
@@ -300,6 +300,12 @@ model_create(struct model **out, const struct model_config *c, struct kernels *k
 	}
 	*out = m;
 	return rc;
+}
+
+int
+model_check(const struct model *m, struct err *e)
+{
+	return m->weights && m->block == NULL ? weights_check(m->weights, e) : 0;
 }
 
 void

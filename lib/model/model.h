@@ -65,6 +65,9 @@ int model_open(struct model **m, const char *dir, struct kernels *k,
 int model_create(struct model **m, const struct model_config *c, struct kernels *k, uint64_t seed,
 	struct err *e);
 void model_close(struct model *m);
+/* ERR_IO when the weights are read where they lie in a file, and it was changed or cannot be read:
+ * asked after every computation, and after model_hash. */
+int model_check(const struct model *m, struct err *e);
 /* Hash of what was opened (or created), for provenance; training does not change it.  Computed at
  * the first call, which reads all weights. */
 const char *model_hash(struct model *m);

@@ -157,6 +157,15 @@ weights_at(const struct weights *w, int i)
 	return i >= 0 && i < w->n ? w->tensors[i] : NULL;
 }
 
+int
+weights_check(const struct weights *w, struct err *e)
+{
+	for (int i = 0; i < w->n_shards; i++)
+		if (map_check(&w->shards[i].map, e) < 0)
+			return -1;
+	return 0;
+}
+
 void
 weights_close(struct weights *w)
 {

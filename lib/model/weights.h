@@ -11,6 +11,8 @@ int weights_open(struct weights **w, const char *dir, struct err *e);
 const struct st_tensor *weights_find(const struct weights *w, const char *name);
 /* Tensor i in name order over all shards; NULL behind the last. */
 const struct st_tensor *weights_at(const struct weights *w, int i);
+/* map_check of every file. */
+int weights_check(const struct weights *w, struct err *e);
 void weights_close(struct weights *w);
 
 /* Converts n elements to float / from float (round to nearest even). */

@@ -232,7 +232,8 @@ load_spm(struct tokenizer *t, const char *path, struct err *e)
 	sha256_init(&h);
 	sha256_add(&h, m.data, m.size);
 	sha256_hex(&h, t->hash);
-	map_close(&m);
+	if (map_finish(&m, 0, e) < 0)
+		return -1;
 	if (t->spm == NULL)
 		return err_set(e, ERR_DATA, "%s: %s", path, why);
 	t->vocab = spm_size(t->spm);
@@ -259,8 +260,9 @@ load_json(struct tokenizer *t, const char *path, struct err *e)
 	if (map_open(&m, path, e) < 0)
 		return -1;
 	int rc = tokenizer_parse_json(t, m.data, m.size, e);
-	map_close(&m);
-	return rc < 0 ? err_prefix(e, "%s", path) : 0;
+	if (rc < 0)
+		err_prefix(e, "%s", path);
+	return map_finish(&m, rc, e);
 }
 
 static int
@@ -275,10 +277,11 @@ load_gpt2(
 		return -1;
 	}
 	int rc = tokenizer_parse_gpt2(t, v.data, v.size, m.data, m.size, e);
-	map_close(&v);
-	map_close(&m);
 	if (rc < 0)
-		return err_prefix(e, "%s", dir);
+		err_prefix(e, "%s", dir);
+	rc = map_finish(&m, map_finish(&v, rc, e), e);
+	if (rc < 0)
+		return -1;
 	/* GPT-2's one special token, which no file of these two marks as such. */
 	struct added_token a = {.s = "<|endoftext|>", .n = 13, .special = true};
 	a.id = bpe_find(&t->bpe, a.s, a.n);

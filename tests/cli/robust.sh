@@ -144,4 +144,85 @@ check_err "both are named" "was computed by 'cpu of another kind', this is 'cpu 
 pro-train "${train[@]:2}" --out kernels --max-steps 4 --resume --allow-other-bits ranked.jsonl >log 2>err
 holds "--allow-other-bits goes on" $? -eq 0
 check_err "and says so" "was computed by 'cpu of another kind', this is 'cpu .*': other bits"
+
+# --- what is no file in place of one: 66 at once, never a wait
+generated='{"eos_token_id":256}'
+"${train[@]}" --out trained --max-steps 1 ranked.jsonl >log 2>err
+echo "$generated" >trained/generation_config.json
+for f in model.safetensors config.json tokenizer.json tokenizer_config.json pro.json generation_config.json \
+	chat_template.jinja special_tokens_map.json tokenizer.model model.safetensors.index.json; do
+	for kind in fifo device folder; do
+		rm -rf odd && cp -r trained odd && rm -f odd/$f
+		[ $f = model.safetensors.index.json ] && rm odd/model.safetensors
+		case $kind in fifo) mkfifo odd/$f ;; device) ln -s /dev/zero odd/$f ;; folder) mkdir odd/$f ;; esac
+		codes=
+		for cmd in "pro-score --policy odd in.jsonl" "pro-augment --model odd --max-tokens 1 in.jsonl" "pro-model info odd" \
+			"pro-train --model odd --out odd.out --max-steps 1 ranked.jsonl"; do
+			# shellcheck disable=SC2086 # words
+			run timeout 20 $cmd -q
+			codes="$codes $?"
+		done
+		# what a program does not read does not stop it
+		! echo "$codes" | tr ' ' '\n' | grep -vxE '|0|66' >code
+		holds "a $kind as $f:$codes" $? -eq 0
+		case $f in
+		model.safetensors | config.json | tokenizer.json | pro.json)
+			holds "is noticed" "$codes" = " 66 66 66 66"
+			;;
+		esac
+		rm -rf odd.out odd.out.checkpoints
+	done
+done
+mkfifo odd.fifo
+for cmd in "pro-score --policy m --template ./odd.fifo in.jsonl" "pro-model init -o x odd.fifo" "pro-model import odd.fifo x" \
+	"pro-score --policy odd.fifo in.jsonl" "pro-model init -o x -t odd.fifo toy.json"; do
+	# shellcheck disable=SC2086 # words
+	check_exit 66 "a FIFO: $cmd" timeout 20 $cmd -q
+done
+(cat in.jsonl >odd.fifo &)
+check "but records may come from a FIFO" timeout 20 pro-score --policy m odd.fifo
+check "or from a process" timeout 20 bash -c 'pro-augment --from <(cat in.jsonl) in.jsonl'
+truncate -s 1T huge
+for cmd in "pro-model init -o x huge" "pro-model import huge x" "pro-score --policy m --template ./huge.json in.jsonl"; do
+	[ -e huge.json ] || ln -s huge huge.json
+	# shellcheck disable=SC2086 # words
+	check_exit 65 "a sparse file of a terabyte: $cmd" timeout 60 $cmd -q
+done
+cp -r m odd2 && ln -sf "$T/huge" odd2/config.json
+check_exit 65 "a sparse file of a terabyte as config.json" timeout 60 pro-score --policy odd2 in.jsonl
+cp -r m odd3 && ln -sf "$T/huge" odd3/model.safetensors
+check_exit 65 "and as weights" timeout 60 pro-score --policy odd3 in.jsonl
+
+# --- weights that change while they are in use
+toy_model big lm 3 2 32
+mkfifo feed
+during() { # WHAT COMMAND...: a run reads half of its records before the command, half after; its status in $rc
+	local pid
+	shift
+	rm -rf used && cp -r big used
+	pro-score --policy used --threads 2 feed >out 2>err &
+	pid=$!
+	exec 8>feed
+	head -n 12 in.jsonl >&8
+	settled $pid
+	"$@"
+	tail -n 12 in.jsonl >&8
+	exec 8>&-
+	wait $pid
+	rc=$?
+}
+pro-score -q --policy big in.jsonl >whole.scores
+sed 's/big/used/' whole.scores >used.scores
+during "truncated to nothing" truncate -s 0 used/model.safetensors
+holds "weights cut off while in use: 74" $rc -eq 74
+check_err "they are named" "used/model.safetensors: was changed while it was in use"
+head -c "$(stat -c %s out)" used.scores | cmp -s - out
+holds "and what was written before is right" $? -eq 0
+during "half of them" truncate -s 20000 used/model.safetensors
+holds "half of them: 74" $rc -eq 74
+during "other weights in place" dd if=m/model.safetensors of=used/model.safetensors conv=notrunc status=none
+holds "others written over them: 74" $rc -eq 74
+during "a new file" sh -c 'cp big/model.safetensors n && mv n used/model.safetensors'
+holds "a new file under their name changes nothing" $rc -eq 0
+same "nor do the scores" used.scores out
 finish
