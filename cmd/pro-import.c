@@ -223,12 +223,12 @@ say_notes(void)
 			notes.low, notes.high, notes.low, notes.high);
 	if (notes.doubtful > 0)
 		cli_info(&cli,
-			"overall_score contradicts fine-grained_score in %lld records, which are "
-			"ranked by the latter; --reward-from takes one of them for all",
+			"overall_score contradicts fine-grained_score (in %lld of the records), "
+			"and these are ranked by the latter; --reward-from takes one for all",
 			(long long)notes.doubtful);
 	if (notes.ties > 0)
-		cli_info(
-			&cli, "%lld records have responses of equal reward", (long long)notes.ties);
+		cli_info(&cli, "responses of equal reward in %lld of the records",
+			(long long)notes.ties);
 }
 
 static void

@@ -220,7 +220,7 @@ join_answer(struct draft *d, struct candidate *c, struct dialogue *whole, const 
 	dialogue_append(whole, d->arena, p, 0, p->n);
 	if (p->n > 0 && p->turns[p->n - 1].role == ROLE_ASSISTANT && x->n > 0 &&
 		x->turns[0].role == ROLE_ASSISTANT) {
-		*reason = "a continued turn with other members";
+		*reason = "two turns of the assistant in a row, with different members";
 		if (!dialogue_continue(whole, d->arena, x, 0))
 			return 0;
 		from = 1;

@@ -46,16 +46,17 @@ two_lists(struct draft *d, const char *texts, const char *scores, const json_t *
 	return 1;
 }
 
+/* RRHF's query, responses and scores, also under the names that people give them elsewhere. */
 int
 read_rrhf(struct draft *d, const char **reason, struct err *e)
 {
-	const char *from = d->im->reward_from ? d->im->reward_from : "scores";
-	const char *text;
-	if (need_string(d->v, "query", &text, NULL, e) < 0)
-		return -1;
+	const char *from = d->im->reward_from                 ? d->im->reward_from
+			   : json_object_get(d->v, "rewards") ? "rewards"
+							      : "scores";
 	int rc = two_lists(d, "responses", from, NULL, reason, e);
-	if (rc > 0)
-		rc = draft_system(d, reason, e);
+	if (rc <= 0 || json_object_get(d->v, "query") == NULL)
+		return rc > 0 ? draft_find_prompt(d, reason, e) : rc;
+	rc = draft_system(d, reason, e);
 	return rc > 0 ? draft_prompt(d, "query", true, reason, e) : rc;
 }
 
@@ -98,8 +99,8 @@ all_scores(const json_t *list, const char *key, double *x)
 /*
  * About 2000 rows of openbmb/UltraFeedback have an overall_score of 10 where the judge gave 1 (its
  * issue 8): 10 for an answer of which the mean of the aspects, fine-grained_score (1 to 5), is 2 or
- * less; or, the same fault in words that need no scale, the best by the one is the worst by the
- * other.
+ * less.  The same fault in words that need no 10: the best by the one is the worst by the other,
+ * and by a point or more.
  */
 static bool
 overall_is_doubtful(struct draft *d, const json_t *list)
@@ -118,7 +119,7 @@ overall_is_doubtful(struct draft *d, const json_t *list)
 	}
 	for (size_t i = 0; i < n; i++)
 		worst = worst &&
-			(i == best || (overall[i] < overall[best] && fine[i] > fine[best]));
+			(i == best || (overall[i] < overall[best] && fine[i] >= fine[best] + 1));
 	return worst;
 }
 

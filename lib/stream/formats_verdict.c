@@ -32,7 +32,7 @@ two_answers(struct draft *d, const struct two *t, int better, const char **reaso
 	static const char *const sides[] = {"chosen", "rejected"};
 	for (int i = 0; i < 2; i++) {
 		int k = i == 0 ? better : !better;
-		const json_t *score = member(d, t->score[k]);
+		const json_t *score = draft_number(d, member(d, t->score[k]));
 		struct candidate *c = draft_add_side(d, sides[i], member(d, t->model[k]));
 		int rc = draft_answer(d, c, member(d, t->answer[k]), t->answer[k], reason, e);
 		if (rc > 0 && t->score[k])
@@ -52,10 +52,11 @@ two_answers(struct draft *d, const struct two *t, int better, const char **reaso
 	return 1;
 }
 
-/* A verdict of 0 and 1: which answer.  what names it. */
+/* A verdict of 0 and 1, member what: which answer. */
 static int
-which(const json_t *v, const char *what, int *better, const char **reason, struct err *e)
+which(struct draft *d, const char *what, int *better, const char **reason, struct err *e)
 {
+	const json_t *v = draft_number(d, member(d, what));
 	if (v == NULL || json_is_null(v))
 		return no_preference(v, what, reason, e);
 	double x = json_is_number(v) ? json_number_value(v) : json_is_true(v);
@@ -72,7 +73,7 @@ read_shp(struct draft *d, const char **reason, struct err *e)
 	static const struct two two = {
 		{"human_ref_B", "human_ref_A"}, {NULL, NULL}, {"score_B", "score_A"}};
 	int better = 0;
-	int rc = which(member(d, "labels"), "labels", &better, reason, e);
+	int rc = which(d, "labels", &better, reason, e);
 	if (rc > 0)
 		rc = draft_prompt(d, "history", false, reason, e);
 	draft_use(d, "labels");
@@ -85,7 +86,8 @@ read_webgpt(struct draft *d, const char **reason, struct err *e)
 {
 	static const struct two two = {
 		{"answer_0", "answer_1"}, {NULL, NULL}, {"score_0", "score_1"}};
-	const json_t *a = member(d, "score_0"), *b = member(d, "score_1");
+	const json_t *a = draft_number(d, member(d, "score_0"));
+	const json_t *b = draft_number(d, member(d, "score_1"));
 	const json_t *question = member(d, "question");
 	if (json_is_null(a) || json_is_null(b))
 		return no_preference(json_null(), "score_0", reason, e);
@@ -117,17 +119,26 @@ read_saferlhf(struct draft *d, const char **reason, struct err *e)
 	int better = 0;
 	if (d->im->reward_from && member(d, key) == NULL)
 		return err_set(e, ERR_DATA, "--reward-from %s: no such member", key);
-	int rc = which(member(d, key), key, &better, reason, e);
+	int rc = which(d, key, &better, reason, e);
 	if (rc > 0)
 		rc = draft_prompt(d, "prompt", false, reason, e);
-	return rc > 0 ? two_answers(d, &two, better, reason, e) : rc;
+	if (rc > 0)
+		rc = two_answers(d, &two, better, reason, e);
+	for (int i = 0; i < 2 && rc > 0; i++) { /* beside its answer, whose place has changed */
+		static const char *const safe[] = {"is_response_0_safe", "is_response_1_safe"};
+		json_t *x = json_object_get(d->v, safe[i == 0 ? better : !better]);
+		if (x)
+			json_object_set(d->candidates[i].json, "is_safe", x);
+		draft_use(d, safe[i]);
+	}
+	return rc;
 }
 
 /* The scale of HelpSteer2's and HelpSteer3's preferences: -3, the first is much better, to 3. */
 static int
 strength(struct draft *d, const char *key, int *better, const char **reason, struct err *e)
 {
-	const json_t *v = member(d, key);
+	const json_t *v = draft_number(d, member(d, key));
 	if (v == NULL || json_is_null(v))
 		return no_preference(v, key, reason, e);
 	if (!json_is_number(v))
@@ -195,13 +206,13 @@ static int
 arena_verdict(struct draft *d, int *better, const char **reason, struct err *e)
 {
 	static const char *const keys[] = {"winner", "preferred", "preference"};
-	const json_t *a = member(d, "winner_model_a"), *b = member(d, "winner_model_b");
+	const json_t *a = member(d, "winner_model_a");
 	for (int i = 0; i < 3 && a == NULL; i++)
 		if (member(d, keys[i]))
 			return named(d, member(d, keys[i]), keys[i], better, reason, e);
-	int x = 0, y = 0, rc = which(a, "winner_model_a", &x, reason, e);
+	int x = 0, y = 0, rc = which(d, "winner_model_a", &x, reason, e);
 	if (rc > 0)
-		rc = which(b, "winner_model_b", &y, reason, e);
+		rc = which(d, "winner_model_b", &y, reason, e);
 	*better = y;
 	return rc > 0 && x == y ? no_preference(json_true(), "", reason, e) : rc;
 }
@@ -298,7 +309,8 @@ read_prometheus(struct draft *d, const char **reason, struct err *e)
 	static const struct two two = {{"orig_response_A", "orig_response_B"}, {NULL, NULL},
 		{"orig_score_A", "orig_score_B"}};
 	const json_t *verdict = member(d, "orig_preference");
-	const json_t *a = member(d, "orig_score_A"), *b = member(d, "orig_score_B");
+	const json_t *a = draft_number(d, member(d, "orig_score_A"));
+	const json_t *b = draft_number(d, member(d, "orig_score_B"));
 	int better = 0, rc = 1;
 	if (verdict)
 		rc = named(d, verdict, "orig_preference", &better, reason, e);
@@ -320,7 +332,7 @@ read_alpacafarm(struct draft *d, const char **reason, struct err *e)
 {
 	static const struct two two = {
 		{"output_1", "output_2"}, {"generator_1", "generator_2"}, {NULL, NULL}};
-	const json_t *v = member(d, "preference");
+	const json_t *v = draft_number(d, member(d, "preference"));
 	double x = json_number_value(v);
 	if (v == NULL || json_is_null(v) || x == 1.5)
 		return no_preference(v, "preference", reason, e);

@@ -15,78 +15,81 @@
  * members that must be there and not null:
  *   a|b      one of them          a:s a:l a:o   it is a string, a list, an object
  *   a:d      it is a text that begins as a dialogue of HH-RLHF
+ *   a?       it is there, null too: a verdict that nobody gave
  *   a[b]     it is a list, empty or of objects that have b
  *   !a !a*   it is not there; none whose name begins so
  *   @f       and it is not format f
  * --format, the man page and the message about an unknown format follow from this table.
  */
-#define IMPORT_TABLE(X)                                                                          \
-	/* Anthropic HH-RLHF: two dialogues as text */                                           \
-	X(HH, "hh", read_hh, "chosen:d rejected !prompt")                                        \
-	/* TRL's preference types, and all else that has a chosen and a rejected side: Orca,     \
-	 * Alpaca, ShareGPT and LLaMA-Factory pairs, argilla, axolotl, RewardBench */            \
-	X(TRL, "trl", read_pair,                                                                 \
-		"chosen|chosen_response rejected|rejected_response|reject @hh @ultrafeedback")   \
-	/* PRO's processed data */                                                               \
-	X(PRO, "pro", read_pro, "prefix suffix")                                                 \
-	X(RRHF, "rrhf", read_rrhf, "query scores responses:l")                                   \
-	/* openbmb/UltraFeedback; TRL's with score_chosen (HuggingFaceH4) */                     \
-	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback,                                    \
-		"instruction completions;chosen rejected score_chosen|score_rejected @hh")       \
-	/* summarize-from-feedback */                                                            \
-	X(TLDR, "tldr", read_tldr, "info summaries choice")                                      \
-	/* Open-Assistant's rankings */                                                          \
-	X(OASST, "oasst", read_oasst, "context responses:l")                                     \
-	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                   \
-	X(MESSAGES, "messages", read_messages,                                                   \
-		"messages|conversations|conversation !chosen* !rejected* !completion")           \
-	X(RECORDS, "records", NULL, "prompt responses[text]")                                    \
-	/* OpenAI's preference fine-tuning */                                                    \
-	X(OPENAI, "openai", read_openai, "input preferred_output non_preferred_output")          \
-	X(NECTAR, "nectar", read_nectar, "prompt answers[answer]")                               \
-	/* HuggingFaceH4/stack-exchange-preferences, lvwerra/stack-exchange-paired */            \
-	X(STACKEXCHANGE, "stackexchange", read_stackexchange,                                    \
-		"question response_j response_k;question answers[text]")                         \
-	/* stanfordnlp/SHP */                                                                    \
-	X(SHP, "shp", read_shp, "history human_ref_A human_ref_B labels")                        \
-	X(WEBGPT, "webgpt", read_webgpt, "question answer_0 answer_1 score_0 score_1")           \
-	X(SAFERLHF, "saferlhf", read_saferlhf,                                                   \
-		"prompt response_0 response_1 better_response_id|safer_response_id")             \
-	/* nvidia/HelpSteer, HelpSteer2 and its preferences, HelpSteer3 */                       \
-	X(HELPSTEER, "helpsteer", read_helpsteer,                                                \
-		"prompt response_1 response_2 preference_strength;"                              \
-		"context response1 response2 overall_preference;"                                \
-		"prompt response helpfulness")                                                   \
-	/* OpenAssistant/oasst1, oasst2: message trees */                                        \
-	X(OASST_TREE, "oasst-tree", NULL, "message_tree_id prompt:o")                            \
-	/* lmsys/chatbot_arena_conversations, lmsys-arena-human-preference-55k, MT-bench's       \
-	 * human judgments */                                                                    \
-	X(ARENA, "arena", read_arena,                                                            \
-		"conversation_a conversation_b winner;"                                          \
-		"prompt|question|instruction response_a response_b "                             \
-		"winner_model_a|winner|preferred|preference")                                    \
-	/* prometheus-eval/Preference-Collection */                                              \
-	X(PROMETHEUS, "prometheus", read_prometheus,                                             \
-		"orig_instruction orig_response_A orig_response_B orig_preference|orig_score_A") \
-	/* AlpacaFarm and AlpacaEval annotations */                                              \
-	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "instruction output_1 output_2 preference") \
-	/* distilabel: generations and ratings in two lists */                                   \
-	X(DISTILABEL, "distilabel", read_distilabel,                                             \
-		"instruction|prompt|input generations ratings|rating !chosen*")                  \
-	/* TRL's and LLaMA-Factory's KTO, BeaverTails: one answer and a label */                 \
-	X(KTO, "kto", read_single,                                                               \
-		"prompt|question|instruction|query|input|messages "                              \
-		"completion|response|answer|output label|kto_tag|is_safe !chosen*")              \
-	/* Alpaca; LLaMA-Factory's ranking: output is a list, best first */                      \
-	X(ALPACA, "alpaca", read_alpaca, "instruction output !chosen* @kto")                     \
-	/* TRL's prompt and completion */                                                        \
-	X(COMPLETION, "completion", read_single,                                                 \
-		"prompt|question|query|problem|instruction|input "                               \
-		"completion|response|answer|output "                                             \
-		"!chosen* !label !score_0 @kto @alpaca @helpsteer")                              \
-	/* TRL's prompts alone */                                                                \
-	X(PROMPTS, "prompts", read_prompts,                                                      \
-		"prompt !chosen* !reject* !completion* !response* !answer* !output* !suffix "    \
+#define IMPORT_TABLE(X)                                                                           \
+	/* Anthropic HH-RLHF: two dialogues as text */                                            \
+	X(HH, "hh", read_hh, "chosen:d rejected !prompt")                                         \
+	/* TRL's preference types, and all else that has a chosen and a rejected side: Orca,      \
+	 * Alpaca, ShareGPT and LLaMA-Factory pairs, argilla, axolotl, RewardBench */             \
+	X(TRL, "trl", read_pair,                                                                  \
+		"chosen|chosen_response rejected?|rejected_response?|reject? @hh @ultrafeedback;" \
+		"chosen?|chosen_response? rejected|rejected_response|reject @hh @ultrafeedback")  \
+	/* PRO's processed data */                                                                \
+	X(PRO, "pro", read_pro, "prefix suffix")                                                  \
+	X(RRHF, "rrhf", read_rrhf,                                                                \
+		"query|prompt|instruction|question scores|rewards responses:l !context @records") \
+	/* openbmb/UltraFeedback; TRL's with score_chosen (HuggingFaceH4) */                      \
+	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback,                                     \
+		"instruction completions;chosen rejected score_chosen|score_rejected @hh")        \
+	/* summarize-from-feedback */                                                             \
+	X(TLDR, "tldr", read_tldr, "info summaries choice")                                       \
+	/* Open-Assistant's rankings */                                                           \
+	X(OASST, "oasst", read_oasst, "context responses:l")                                      \
+	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                    \
+	X(MESSAGES, "messages", read_messages,                                                    \
+		"messages|conversations|conversation !chosen* !rejected* !completion")            \
+	X(RECORDS, "records", NULL, "prompt responses[text]")                                     \
+	/* OpenAI's preference fine-tuning */                                                     \
+	X(OPENAI, "openai", read_openai, "input preferred_output non_preferred_output")           \
+	X(NECTAR, "nectar", read_nectar, "prompt answers[answer]")                                \
+	/* HuggingFaceH4/stack-exchange-preferences, lvwerra/stack-exchange-paired */             \
+	X(STACKEXCHANGE, "stackexchange", read_stackexchange,                                     \
+		"question response_j response_k;question answers[text]")                          \
+	/* stanfordnlp/SHP */                                                                     \
+	X(SHP, "shp", read_shp, "history human_ref_A human_ref_B labels?")                        \
+	X(WEBGPT, "webgpt", read_webgpt, "question answer_0 answer_1 score_0 score_1")            \
+	X(SAFERLHF, "saferlhf", read_saferlhf,                                                    \
+		"prompt response_0 response_1 better_response_id?|safer_response_id?")            \
+	/* nvidia/HelpSteer, HelpSteer2 and its preferences, HelpSteer3 */                        \
+	X(HELPSTEER, "helpsteer", read_helpsteer,                                                 \
+		"prompt response_1 response_2 preference_strength?;"                              \
+		"context response1 response2 overall_preference?;"                                \
+		"prompt response helpfulness")                                                    \
+	/* OpenAssistant/oasst1, oasst2: message trees */                                         \
+	X(OASST_TREE, "oasst-tree", NULL, "message_tree_id prompt:o")                             \
+	/* lmsys/chatbot_arena_conversations, lmsys-arena-human-preference-55k, MT-bench's        \
+	 * human judgments */                                                                     \
+	X(ARENA, "arena", read_arena,                                                             \
+		"conversation_a conversation_b winner?;"                                          \
+		"prompt|question|instruction response_a response_b "                              \
+		"winner_model_a?|winner?|preferred?|preference?")                                 \
+	/* prometheus-eval/Preference-Collection */                                               \
+	X(PROMETHEUS, "prometheus", read_prometheus,                                              \
+		"orig_instruction orig_response_A orig_response_B orig_preference?|orig_score_A") \
+	/* AlpacaFarm and AlpacaEval annotations */                                               \
+	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "instruction output_1 output_2 preference?") \
+	/* distilabel: generations and ratings in two lists */                                    \
+	X(DISTILABEL, "distilabel", read_distilabel,                                              \
+		"instruction|prompt|input generations ratings|rating !chosen*")                   \
+	/* TRL's and LLaMA-Factory's KTO, BeaverTails: one answer and a label */                  \
+	X(KTO, "kto", read_single,                                                                \
+		"prompt|question|instruction|query|input|messages "                               \
+		"completion|response|answer|output label?|kto_tag?|is_safe? !chosen*")            \
+	/* Alpaca; LLaMA-Factory's ranking: output is a list, best first */                       \
+	X(ALPACA, "alpaca", read_alpaca, "instruction output !chosen* @kto")                      \
+	/* TRL's prompt and completion */                                                         \
+	X(COMPLETION, "completion", read_single,                                                  \
+		"prompt|question|query|problem|instruction|input "                                \
+		"completion|response|answer|output "                                              \
+		"!chosen* !label !score_0 @kto @alpaca @helpsteer")                               \
+	/* TRL's prompts alone */                                                                 \
+	X(PROMPTS, "prompts", read_prompts,                                                       \
+		"prompt !chosen* !reject* !completion* !response* !answer* !output* !suffix "     \
 		"!generations !messages !label @oasst-tree")
 
 #define IMPORT_ENUM(E, name, reader, members) IMPORT_##E,
@@ -123,9 +126,11 @@ struct importer {
 	const char *subset;      /* written into every record; NULL: what is there stays */
 	const char *prompt_from; /* members that are the prompt, "a,b"; NULL: see prompt_find */
 	const char *reward_from; /* the member that is the score; NULL: the format's own */
-	bool scaled;             /* reward = (score - scale_low) * scale_by */
-	double scale_low, scale_high, scale_by; /* a score outside low..high is rejected */
-	struct import_notes *notes;             /* NULL: not wanted */
+	/* scaled: reward = (score - scale_low) / scale_by, and a score outside low..high is
+	 * rejected; or, where these are infinite, score * scale_by */
+	bool scaled;
+	double scale_low, scale_high, scale_by;
+	struct import_notes *notes; /* NULL: not wanted */
 };
 
 /* "MIN:MAX" (onto 0..1) or a factor; ERR_USAGE. */

@@ -29,6 +29,8 @@ is_kind(const json_t *x, char kind)
 		return json_is_array(x);
 	case 'o':
 		return json_is_object(x);
+	case '?':
+		return x != NULL;
 	case 'd':
 		return json_is_string(x) && dialogue_is_hh(json_string_value(x));
 	default:
@@ -44,9 +46,9 @@ has_one(const json_t *v, const char *s, size_t n)
 	char kind = '\0', *key = NULL;
 	memcpy(name, s, n);
 	name[n] = '\0';
-	char *colon = strchr(name, ':'), *bracket = strchr(name, '[');
+	char *colon = strpbrk(name, ":?"), *bracket = strchr(name, '[');
 	if (colon)
-		kind = colon[1], *colon = '\0';
+		kind = *colon == '?' ? '?' : colon[1], *colon = '\0';
 	if (bracket) {
 		key = bracket + 1;
 		*bracket = '\0';
@@ -98,14 +100,25 @@ holds(const json_t *v, const char *s, size_t n)
 	return false;
 }
 
-/* One alternative of a row, up to ';': the terms that say what must be there, those that hold of
- * them, and the first that does not.  All: whether all terms hold. */
+/* One alternative of a row, up to ';': how many terms say what must be there, how many of these
+ * hold (each 2, and 1 for a member that is there in another form), and the first that does not. */
 struct match {
 	int wanted, there;
 	const char *lacks;
 	size_t lacks_n;
-	bool all;
+	bool all; /* terms hold, those that say what must not be there too */
 };
+
+/* The term's first name is a member, whatever it is. */
+static bool
+is_named(const json_t *v, const char *s)
+{
+	char name[80];
+	size_t n = strcspn(s, ":?[|; ");
+	memcpy(name, s, n);
+	name[n] = '\0';
+	return json_object_get(v, name) != NULL;
+}
 
 static struct match
 match(const json_t *v, const char *s, const char **end)
@@ -117,7 +130,7 @@ match(const json_t *v, const char *s, const char **end)
 		bool yes = holds(v, s, n);
 		m.all = m.all && yes;
 		m.wanted += positive;
-		m.there += positive && yes;
+		m.there += !positive ? 0 : yes ? 2 : is_named(v, s);
 		if (positive && !yes && m.lacks == NULL)
 			m.lacks = s, m.lacks_n = n;
 		s += n;
@@ -175,13 +188,40 @@ nearest(const json_t *v, enum import_format *f)
 	return best;
 }
 
+/* A term in words: "score_chosen or score_rejected", "answers (objects with answer)". */
+static void
+write_term(const char *s, size_t n, struct buf *out)
+{
+	static const struct {
+		char kind;
+		const char *words;
+	} kinds[] = {{'s', " (a string)"}, {'l', " (a list)"}, {'o', " (an object)"},
+		{'d', " (the text of a dialogue)"}};
+	for (const char *end = s + n; s < end; s++) {
+		if (*s == '|')
+			buf_puts(out, " or ");
+		else if (*s == '[')
+			buf_puts(out, " (objects with ");
+		else if (*s == ']')
+			buf_puts(out, ")");
+		else if (*s != ':' && *s != '?')
+			buf_putc(out, *s);
+		for (size_t k = 0; *s == ':' && k < sizeof kinds / sizeof *kinds; k++)
+			if (kinds[k].kind == s[1])
+				buf_puts(out, kinds[k].words);
+		s += *s == ':';
+	}
+}
+
 static int
 unknown(const json_t *v, struct err *e)
 {
-	struct buf members = BUF_INIT;
+	struct buf members = BUF_INIT, lacks = BUF_INIT;
 	enum import_format f;
 	struct match m = nearest(v, &f);
 	members_write(v, &members);
+	if (m.lacks)
+		write_term(m.lacks, m.lacks_n, &lacks);
 	if (f == IMPORT_AUTO)
 		err_set(e, ERR_DATA,
 			"unknown format: the members are %s, and no format has one of them; "
@@ -189,10 +229,11 @@ unknown(const json_t *v, struct err *e)
 			members.data);
 	else
 		err_set(e, ERR_DATA,
-			"unknown format: the members are %s; the nearest format is %s, which has "
-			"%.*s too; --format names one, --prompt-from the prompt",
-			members.data, formats[f].name, (int)m.lacks_n, m.lacks);
+			"unknown format: the members are %s; the nearest format is %s, which needs "
+			"%s too",
+			members.data, formats[f].name, lacks.data);
 	buf_free(&members);
+	buf_free(&lacks);
 	return -1;
 }
 

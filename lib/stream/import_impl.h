@@ -90,6 +90,8 @@ int draft_pair_rewards(struct draft *d, const char **reason, struct err *e);
 /* The score of one candidate among the members of v: --reward-from, or else member key. */
 int draft_member_reward(struct draft *d, struct candidate *c, const json_t *v, const char *key,
 	const char **reason, struct err *e);
+/* v, or the number that it spells (owned by d); NULL for another text ("N/A"). */
+const json_t *draft_number(struct draft *d, const json_t *v);
 /* v's member at a path, "a.b.c"; NULL. */
 const json_t *json_at(const json_t *v, const char *path);
 

@@ -252,11 +252,12 @@ check_others(const struct draft *d, const char *key, const char *const *keys, st
 /* A list of turns beside the answers.  One that ends with an answer has one of ours in it (as
  * UltraFeedback's messages), or says more than the record can hold. */
 static int
-list_prompt(struct draft *d, const char *key, const char **reason, struct err *e)
+list_prompt(struct draft *d, const char *key, bool earlier, const char **reason, struct err *e)
 {
 	int rc = draft_prompt(d, key, false, reason, e);
 	struct dialogue *p = &d->prompt;
-	if (rc <= 0 || d->n == 0 || p->n == 0 || p->turns[p->n - 1].role != ROLE_ASSISTANT)
+	if (rc <= 0 || earlier || d->n == 0 || p->n == 0 ||
+		p->turns[p->n - 1].role != ROLE_ASSISTANT)
 		return rc;
 	bool again = false;
 	for (int i = 0; i < d->n; i++) {
@@ -292,7 +293,7 @@ text_and_list(
 			json_string_length(json_object_get(d->v, list))))
 		return check_others(d, text, lists, e) < 0 ? -1
 							   : draft_prompt(d, text, true, reason, e);
-	int rc = list_prompt(d, list, reason, e);
+	int rc = list_prompt(d, list, earlier, reason, e);
 	struct dialogue turns = d->prompt, joined = {0};
 	d->prompt = (struct dialogue){0};
 	if (rc > 0)
@@ -329,7 +330,7 @@ find(struct draft *d, const char **reason, struct err *e)
 	else if (text)
 		rc = draft_prompt(d, text, strcmp(text, "prompt") == 0, reason, e);
 	else if (list)
-		rc = list_prompt(d, list, reason, e);
+		rc = list_prompt(d, list, false, reason, e);
 	else if (part && !whole)
 		rc = check_others(d, part, parts, e) < 0 ? -1
 							 : draft_prompt(d, part, false, reason, e);

@@ -12,20 +12,20 @@ import_parse_scale(struct importer *im, const char *spec, struct err *e)
 {
 	char *end;
 	double low = strtod(spec, &end), high = low;
-	bool range = end > spec && *end == ':';
+	bool range = end > spec && *end == ':', good = end > spec;
 	if (range) {
 		const char *second = end + 1;
 		high = strtod(second, &end);
-		range = end > second;
+		good = end > second;
 	}
-	if (end == spec || *end != '\0' || !isfinite(low) || !isfinite(high) ||
-		(range ? !(low < high) : !(low > 0)))
+	if (!good || *end != '\0' || !isfinite(low) || !isfinite(high) ||
+		(range ? low >= high : low <= 0))
 		return err_set(e, ERR_USAGE,
 			"--reward-scale %s: neither MIN:MAX nor a positive factor", spec);
 	im->scaled = true;
 	im->scale_low = range ? low : -INFINITY;
 	im->scale_high = range ? high : INFINITY;
-	im->scale_by = range ? 1 / (high - low) : low;
+	im->scale_by = range ? high - low : low;
 	return 0;
 }
 
@@ -77,22 +77,25 @@ draft_reward(struct draft *d, struct candidate *c, const json_t *v, const char *
 		*reason = "a score outside --reward-scale";
 		return 0;
 	}
-	x = (isfinite(im->scale_low) ? x - im->scale_low : x) * im->scale_by;
+	x = isfinite(im->scale_low) ? (x - im->scale_low) / im->scale_by : x * im->scale_by;
 	json_object_set_new(c->json, "reward", json_real(x));
 	return 1;
 }
 
-/* Scores that stand as text ("5", UltraFeedback's annotations) are numbers to --reward-from, other
- * texts ("N/A") are none.  A new reference, or NULL. */
-static json_t *
-number_of(const json_t *v)
+const json_t *
+draft_number(struct draft *d, const json_t *v)
 {
 	char *end;
 	if (!is_text(v))
-		return json_incref((json_t *)v);
+		return v;
 	const char *s = json_string_value(v);
 	double x = strtod(s, &end);
-	return end > s && *end == '\0' && isfinite(x) ? json_real(x) : NULL;
+	if (end == s || *end != '\0' || !isfinite(x))
+		return NULL;
+	json_t *number =
+		x == floor(x) && fabs(x) < 1e15 ? json_integer((json_int_t)x) : json_real(x);
+	json_array_append_new(d->owned, number);
+	return number;
 }
 
 int
@@ -105,10 +108,7 @@ draft_member_reward(struct draft *d, struct candidate *c, const json_t *v, const
 		return draft_reward(d, c, x, key, reason, e);
 	if (x == NULL)
 		return err_set(e, ERR_DATA, "--reward-from %s: no such member", from);
-	json_t *number = number_of(x);
-	if (number)
-		json_array_append_new(d->owned, number);
-	return draft_reward(d, c, number, from, reason, e);
+	return draft_reward(d, c, draft_number(d, x), from, reason, e);
 }
 
 static const char *const sides[] = {"chosen", "rejected"};
@@ -164,7 +164,8 @@ draft_pair_rewards(struct draft *d, const char **reason, struct err *e)
 	for (int i = 0; i < 2; i++) {
 		if (best[i])
 			draft_use(d, key[i]);
-		int rc = draft_reward(d, &d->candidates[i], best[i], key[i], reason, e);
+		int rc = draft_reward(
+			d, &d->candidates[i], draft_number(d, best[i]), key[i], reason, e);
 		if (rc <= 0)
 			return rc;
 	}

@@ -347,14 +347,10 @@ test_detection(void)
 	CHECK_STR(import("{\"text\":\"x\"}"),
 		"error: unknown format: the members are text, and no format has one of them; "
 		"pro-import(1) lists the formats");
-	CHECK_STR(import("{\"instruction\":\"x\",\"output_1\":\"a\",\"output_2\":\"b\","
-			 "\"preference\":"
+	CHECK_STR(import("{\"history\":\"x\",\"human_ref_A\":\"a\",\"human_ref_B\":\"b\",\"label\":"
 			 "null}"),
-		"error: unknown format: the members are instruction, output_1, output_2, "
-		"preference "
-		"(null); the nearest format is alpacafarm, which has preference too; --format "
-		"names "
-		"one, --prompt-from the prompt");
+		"error: unknown format: the members are history, human_ref_A, human_ref_B, label "
+		"(null); the nearest format is shp, which needs labels too");
 	CHECK_STR(import("[1]"), "error: not a JSON object");
 	CHECK_STR(import("{\"prefix\":[],\"suffix\":[],\"chosen\":\"a\",\"rejected\":\"b\"}"),
 		"error: could be trl, pro; name the format with --format");
