@@ -17,45 +17,44 @@ static struct {
 } opt = {.n = 1, .temperature = 1, .top_p = 1, .batch = 16};
 
 static const struct cli_option options[] = {
-	{"model", 0, CLI_TEXT, &opt.model, "DIR", "sample responses from this model folder", NULL,
-		0, 0, NULL},
-	{"from", 0, CLI_TEXT, &opt.from, "FILE",
-		"take the responses of the record of the same id in FILE", NULL, 0, 0, NULL},
-	{"number", 'n', CLI_INT, &opt.n, "K",
-		"responses to append to each record; with --from: all", NULL, 1, 10000,
-		&opt.n_given},
-	{"source", 0, CLI_TEXT, &opt.source, "LABEL",
-		"label of the responses; default: the folder's name", NULL, 0, 0, NULL},
-	{"greedy", 0, CLI_FLAG, &opt.greedy, NULL, "take the most probable token", NULL, 0, 0,
-		NULL},
-	{"temperature", 0, CLI_REAL, &opt.temperature, "T", "divide logits by T; 0 is --greedy",
-		NULL, 0, 1e6, NULL},
-	{"top-p", 0, CLI_REAL, &opt.top_p, "P", "sample from the smallest set of this probability",
-		NULL, 0, 1, NULL},
-	{"top-k", 0, CLI_INT, &opt.top_k, "K", "sample from the K most probable tokens; 0: all",
-		NULL, 0, 1e9, NULL},
-	{"max-tokens", 0, CLI_INT, &opt.max_tokens, "N",
-		"new tokens at most; 0: the template's limit, else 128", NULL, 0, 1e6, NULL},
-	{"stop", 0, CLI_LIST, &opt.stops, "TEXT", "end a response before TEXT; may be repeated",
-		NULL, 0, 0, NULL},
-	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
-		NULL, 0, 0, NULL},
-	{"batch", 0, CLI_INT, &opt.batch, "B", "sequences computed at once", NULL, 1, 4096, NULL},
-	{"max-length", 0, CLI_INT, &opt.max_length, "N",
-		"tokens of prompt and response; 0: 512, or the model's limit", NULL, 0, 1e7, NULL},
-	{"max-prompt-length", 0, CLI_INT, &opt.max_prompt_length, "N",
-		"tokens of the prompt; 0: 384, or 3/4 of --max-length", NULL, 0, 1e7, NULL},
-	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL, "what to do with a longer prompt",
-		"truncate|drop|error", 0, 0, NULL},
-	{"resume", 0, CLI_TEXT, &opt.resume, "FILE",
-		"go on writing FILE, which an interrupted run left", NULL, 0, 0, NULL},
-	{0},
+	OPT_TEXT("model", opt.model, "DIR", "sample responses from this model folder"),
+	OPT_TEXT("from", opt.from, "FILE",
+		"take the responses of the record of the same id in FILE"),
+	OPT_COUNT("number", opt.n, 1, 10000, "responses to append to each record; with --from: all",
+		.metavar = "K", .letter = 'n', .given = &opt.n_given),
+	OPT_TEXT("source", opt.source, "LABEL",
+		"label of the responses; default: the folder's name"),
+	OPT_FLAG("greedy", opt.greedy, "take the most probable token", .needs = "model"),
+	OPT_REAL("temperature", opt.temperature, 0, 1e6, "divide logits by T; 0 is --greedy",
+		.metavar = "T", .needs = "model !greedy"),
+	OPT_REAL("top-p", opt.top_p, 0, 1, "sample from the smallest set of this probability",
+		.metavar = "P", .needs = "model !greedy"),
+	OPT_COUNT("top-k", opt.top_k, 0, 1e9, "sample from the K most probable tokens; 0: all",
+		.metavar = "K", .needs = "model !greedy"),
+	OPT_COUNT("max-tokens", opt.max_tokens, 0, 1e6,
+		"new tokens at most; 0: the template's limit, else 128", .needs = "model"),
+	OPT_LIST("stop", opt.stops, "TEXT", "end a response before TEXT; may be repeated",
+		.needs = "model"),
+	OPT_TEXT("template", opt.template, "T", "how the prompt is written; default: auto",
+		.needs = "model"),
+	OPT_COUNT("batch", opt.batch, 1, 4096, "sequences computed at once", .metavar = "B",
+		.needs = "model"),
+	OPT_COUNT("max-length", opt.max_length, 0, 1e7,
+		"tokens of prompt and response; 0: 512, or the model's limit", .needs = "model"),
+	OPT_COUNT("max-prompt-length", opt.max_prompt_length, 0, 1e7,
+		"tokens of the prompt; 0: 384, or 3/4 of --max-length", .needs = "model"),
+	OPT_PICK("on-overlong", opt.on_overlong, "truncate|drop|error",
+		"what to do with a longer prompt", .needs = "model"),
+	OPT_TEXT("resume", opt.resume, "FILE", "go on writing FILE, which an interrupted run left",
+		.needs = "model"),
+	OPT_END,
 };
 
 static struct cli cli = {.name = "pro-augment",
 	.summary = "Appends responses to each record: samples of a model, or those of another file",
 	.operands = "[FILE...]",
 	.options = options,
+	.draws = "model !greedy",
 	.max_operands = -1};
 
 static struct progress progress;
@@ -88,8 +87,6 @@ check_usage(void)
 	struct err e = {ERR_USAGE, ""};
 	if ((opt.model == NULL) == (opt.from == NULL))
 		err_set(&e, ERR_USAGE, "give one of --model and --from");
-	else if (opt.from && opt.resume)
-		err_set(&e, ERR_USAGE, "--resume is for --model; --from is done in no time");
 	else if (opt.from && strcmp(opt.from, "-") == 0 && cli.n_files == 0)
 		err_set(&e, ERR_USAGE, "--from - leaves no standard input for the records");
 	else if (opt.top_p == 0)

@@ -13,31 +13,22 @@ static struct {
 static struct bootstrap boot = {.source = "bootstrap"};
 
 static const struct cli_option own[] = {
-	{"model", 0, CLI_TEXT, &boot.model, "DIR", "the policy to start from", NULL, 0, 0, NULL},
-	{"reward", 0, CLI_TEXT, &boot.reward, "DIR", "the reward model that ranks", NULL, 0, 0,
-		NULL},
-	{"out", 0, CLI_TEXT, &boot.out, "DIR", "where the last policy goes; work is in DIR.work",
-		NULL, 0, 0, NULL},
-	{"parts", 0, CLI_INT, &opt.parts, "K", "parts of the data, each trained on in turn", NULL,
-		1, BOOTSTRAP_MAX_PARTS, NULL},
-	{"keep-top", 0, CLI_FLAG, &opt.keep_top, NULL,
-		"samples may not take the first place, rewards descend: the default", NULL, 0, 0,
-		NULL},
-	{"naive", 0, CLI_FLAG, &opt.naive, NULL, "samples rank by their reward alone", NULL, 0, 0,
-		NULL},
-	{"source", 0, CLI_TEXT, &boot.source, "LABEL", "label of the samples, with :PART behind",
-		NULL, 0, 0, NULL},
-	{"dry-run", 0, CLI_FLAG, &opt.dry_run, NULL,
-		"print the shell pipeline instead of running it", NULL, 0, 0, NULL},
-	{"resume", 0, CLI_FLAG, &opt.resume, NULL, "go on where a run was interrupted", NULL, 0, 0,
-		NULL},
-	{"overwrite", 0, CLI_FLAG, &opt.overwrite, NULL, "replace what is at --out and its work",
-		NULL, 0, 0, NULL},
-	{"clean", 0, CLI_FLAG, &opt.clean, NULL,
-		"remove policies that were used, and the work at the end", NULL, 0, 0, NULL},
-	{"part", 0, CLI_INT, &opt.part, "P", "only print the records of part P (from 0)", NULL, 0,
-		BOOTSTRAP_MAX_PARTS - 1, NULL},
-	{0},
+	OPT_TEXT("model", boot.model, "DIR", "the policy to start from"),
+	OPT_TEXT("reward", boot.reward, "DIR", "the reward model that ranks"),
+	OPT_TEXT("out", boot.out, "DIR", "where the last policy goes; work is in DIR.work"),
+	OPT_COUNT("parts", opt.parts, 1, BOOTSTRAP_MAX_PARTS,
+		"parts of the data, each trained on in turn", .metavar = "K"),
+	OPT_FLAG("keep-top", opt.keep_top,
+		"samples may not take the first place, rewards descend: the default"),
+	OPT_FLAG("naive", opt.naive, "samples rank by their reward alone"),
+	OPT_TEXT("source", boot.source, "LABEL", "label of the samples, with :PART behind"),
+	OPT_FLAG("dry-run", opt.dry_run, "print the shell pipeline instead of running it"),
+	OPT_FLAG("resume", opt.resume, "go on where a run was interrupted"),
+	OPT_FLAG("overwrite", opt.overwrite, "replace what is at --out and its work"),
+	OPT_FLAG("clean", opt.clean, "remove policies that were used, and the work at the end"),
+	OPT_COUNT("part", opt.part, 0, BOOTSTRAP_MAX_PARTS - 1,
+		"only print the records of part P (from 0)", .metavar = "P"),
+	OPT_END,
 };
 
 enum { A = 1 << BOOT_AUGMENT, R = 1 << BOOT_RERANK, T = 1 << BOOT_TRAIN };
@@ -98,6 +89,7 @@ static struct cli cli = {
 	.summary = "Samples from the policy, ranks and trains on it, part by part (Algorithm 1)",
 	.operands = "[FILE...]",
 	.options = options,
+	.draws = "",
 	.max_operands = -1,
 };
 
@@ -123,9 +115,12 @@ build_table(void)
 	for (int i = 0; i < N_PASSED; i++) {
 		struct passed *p = &passed[i];
 		void *value = p->flag ? (void *)&p->on : (void *)&p->values;
-		options[N_OWN + i] =
-			(struct cli_option){p->name, p->letter, p->flag ? CLI_FLAG : CLI_LIST,
-				value, p->metavar, p->help, NULL, 0, 0, NULL};
+		options[N_OWN + i] = (struct cli_option){.name = p->name,
+			.letter = p->letter,
+			.kind = p->flag ? CLI_FLAG : CLI_LIST,
+			.value = value,
+			.metavar = p->metavar,
+			.help = p->help};
 	}
 }
 

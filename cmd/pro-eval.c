@@ -16,39 +16,37 @@ static struct {
 	struct cli_list hypotheses, fields, agreements;
 	struct agreement *agreement; /* [agreements.n] */
 	const char *reference, *bleu, *reward, *reward_field, *template, *by;
-	bool bleu_given;
 	int format, on_overlong;
 	int64_t max_length;
 } opt = {.bleu = "char"};
 
 static const struct cli_option options[] = {
-	{"hypothesis", 0, CLI_LIST, &opt.hypotheses, "LABEL",
-		"evaluate the responses whose source is LABEL; repeatable, a row each", NULL, 0, 0,
-		NULL},
-	{"reference", 0, CLI_TEXT, &opt.reference, "LABEL",
-		"compare with the response whose source is LABEL", NULL, 0, 0, NULL},
-	{"bleu", 0, CLI_TEXT, &opt.bleu, "LIST", "which BLEUs, of char and sacrebleu, by commas",
-		NULL, 0, 0, &opt.bleu_given},
-	{"reward", 0, CLI_TEXT, &opt.reward, "DIR", "Reward from this reward model", NULL, 0, 0,
-		NULL},
-	{"reward-field", 0, CLI_TEXT, &opt.reward_field, "NAME",
-		"Reward from this number of the responses", NULL, 0, 0, NULL},
-	{"field", 0, CLI_LIST, &opt.fields, "NAME",
-		"plain mean of this number, with its 95 % interval; repeatable", NULL, 0, 0, NULL},
-	{"agreement", 0, CLI_LIST, &opt.agreements, "NAME",
-		"share of pairs that this number orders as the records do; repeatable", NULL, 0, 0,
-		NULL},
-	{"by", 0, CLI_TEXT, &opt.by, "NAME", "also per value of this member of the records: subset",
-		NULL, 0, 0, NULL},
-	{"template", 0, CLI_TEXT, &opt.template, "NAME",
-		"the reward model's template; auto if not given", NULL, 0, 0, NULL},
-	{"max-length", 0, CLI_INT, &opt.max_length, "N",
-		"tokens the reward model reads; 0: 1024, or all it can", NULL, 0, 1 << 24, NULL},
-	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL,
+	OPT_LIST("hypothesis", opt.hypotheses, "LABEL",
+		"evaluate the responses whose source is LABEL; repeatable, a row each"),
+	OPT_TEXT("reference", opt.reference, "LABEL",
+		"compare with the response whose source is LABEL", .needs = "hypothesis"),
+	OPT_TEXT("bleu", opt.bleu, "LIST", "which BLEUs, of char and sacrebleu, by commas",
+		.needs = "reference"),
+	OPT_TEXT("reward", opt.reward, "DIR", "Reward from this reward model",
+		.needs = "hypothesis"),
+	OPT_TEXT("reward-field", opt.reward_field, "NAME",
+		"Reward from this number of the responses", .needs = "hypothesis"),
+	OPT_LIST("field", opt.fields, "NAME",
+		"plain mean of this number, with its 95 % interval; repeatable",
+		.needs = "hypothesis"),
+	OPT_LIST("agreement", opt.agreements, "NAME",
+		"share of pairs that this number orders as the records do; repeatable"),
+	OPT_TEXT("by", opt.by, "NAME", "also per value of this member of the records: subset",
+		.needs = "hypothesis"),
+	OPT_TEXT("template", opt.template, "NAME", "the reward model's template; auto if not given",
+		.needs = "reward"),
+	OPT_COUNT("max-length", opt.max_length, 0, 1 << 24,
+		"tokens the reward model reads; 0: 1024, or all it can", .needs = "reward"),
+	OPT_PICK("on-overlong", opt.on_overlong, "truncate|drop|error",
 		"a text above --max-length is cut on the left, left out, or an error",
-		"truncate|drop|error", 0, 0, NULL},
-	{"format", 0, CLI_CHOICE, &opt.format, NULL, "how to print", "table|json|csv", 0, 0, NULL},
-	{0},
+		.needs = "reward"),
+	OPT_PICK("format", opt.format, "table|json|csv", "how to print"),
+	OPT_END,
 };
 
 static struct cli cli = {
@@ -103,8 +101,6 @@ read_params(void)
 		for (int k = 0; k < i; k++)
 			if (strcmp(p.hypotheses[i], p.hypotheses[k]) == 0)
 				die_usage("--hypothesis: the same label twice");
-	if (opt.reference == NULL && opt.bleu_given)
-		die_usage("--bleu needs --reference LABEL");
 	if (opt.reference == NULL && !p.reward && p.n_fields == 0)
 		die_usage("nothing to measure: give --reference, --reward, --reward-field or "
 			  "--field");

@@ -56,17 +56,17 @@ cmd_init(int argc, char **argv)
 	const char *out = NULL, *tok = NULL;
 	int dtype = 0;
 	const struct cli_option options[] = {
-		{"out", 'o', CLI_TEXT, &out, "DIR", "the new model folder; must not exist", NULL, 0,
-			0, NULL},
-		{"tokenizer", 't', CLI_TEXT, &tok, "DIR",
+		OPT_TEXT("out", out, "DIR", "the new model folder; must not exist", .letter = 'o'),
+		OPT_TEXT("tokenizer", tok, "DIR",
 			"folder with the tokenizer to copy; gives vocab_size where CONFIG has none",
-			NULL, 0, 0, NULL},
-		{"dtype", 0, CLI_CHOICE, &dtype, NULL, "type of the stored weights", "f32|bf16|f16",
-			0, 0, NULL},
-		{0},
+			.letter = 't'),
+		OPT_PICK("dtype", dtype, "f32|bf16|f16", "type of the stored weights"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "init",
+		.draws = "",
+		.lacks = "expect rejects",
 		.operands = "CONFIG",
 		.summary = "Makes a model with random weights from a config.json",
 		.options = options,
@@ -106,11 +106,12 @@ cmd_info(int argc, char **argv)
 {
 	bool json = false;
 	const struct cli_option options[] = {
-		{"json", 0, CLI_FLAG, &json, NULL, "print one JSON object", NULL, 0, 0, NULL},
-		{0},
+		OPT_FLAG("json", json, "print one JSON object"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "info",
+		.lacks = "expect rejects",
 		.operands = "DIR",
 		.summary = "Describes a model folder",
 		.options = options,
@@ -156,20 +157,17 @@ cmd_tokenizer(int argc, char **argv)
 	int64_t vocab = 0, min_count = 2;
 	struct cli_list special = {0};
 	const struct cli_option options[] = {
-		{"out", 'o', CLI_TEXT, &out, "DIR", "the new folder; must not exist", NULL, 0, 0,
-			NULL},
-		{"vocab", 0, CLI_INT, &vocab, "N",
-			"tokens wanted, 256 bytes and special ones included", NULL, 0, 1 << 24,
-			NULL},
-		{"special", 0, CLI_LIST, &special, "TOKEN",
-			"special token, repeatable, the first is eos; none given: <|endoftext|>",
-			NULL, 0, 0, NULL},
-		{"min-count", 0, CLI_INT, &min_count, "N", "leave rarer pairs unmerged", NULL, 1,
-			1e9, NULL},
-		{0},
+		OPT_TEXT("out", out, "DIR", "the new folder; must not exist", .letter = 'o'),
+		OPT_COUNT("vocab", vocab, 0, 1 << 24,
+			"tokens wanted, 256 bytes and special ones included"),
+		OPT_LIST("special", special, "TOKEN",
+			"special token, repeatable, the first is eos; none given: <|endoftext|>"),
+		OPT_COUNT("min-count", min_count, 1, 1e9, "leave rarer pairs unmerged"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenizer",
+		.lacks = "expect rejects",
 		.operands = "",
 		.summary = "Trains a byte-level BPE tokenizer on the text of standard input",
 		.options = options,
@@ -212,14 +210,14 @@ cmd_tokenize(int argc, char **argv)
 {
 	bool nul = false, special = false;
 	const struct cli_option options[] = {
-		{"null", '0', CLI_FLAG, &nul, NULL, "strings end with a NUL byte, not a newline",
-			NULL, 0, 0, NULL},
-		{"special", 0, CLI_FLAG, &special, NULL,
-			"recognise special tokens in the text, as in a template", NULL, 0, 0, NULL},
-		{0},
+		OPT_FLAG("null", nul, "strings end with a NUL byte, not a newline", .letter = '0'),
+		OPT_FLAG("special", special,
+			"recognise special tokens in the text, as in a template"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenize",
+		.lacks = "rejects",
 		.operands = "DIR",
 		.summary = "Prints the token ids of every line of standard input, without bos",
 		.options = options,
@@ -283,13 +281,14 @@ cmd_import(int argc, char **argv)
 {
 	int dtype = 0;
 	const struct cli_option options[] = {
-		{"dtype", 0, CLI_CHOICE, &dtype, NULL,
-			"type to store; auto: F32, F16 and BF16 stay, quantised weights become F32",
-			"auto|f32|f16|bf16", 0, 0, NULL},
-		{0},
+		OPT_PICK("dtype", dtype, "auto|f32|f16|bf16",
+			"type to store; auto: F32, F16 and BF16 stay, quantised weights become "
+			"F32"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "import",
+		.lacks = "expect rejects",
 		.operands = "FILE.gguf DIR",
 		.summary = "Makes a model folder out of a GGUF file",
 		.options = options,
@@ -328,17 +327,25 @@ main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
-	static const struct cli_option none[] = {{0}};
+	static const struct cli_option none[] = {OPT_END};
 	struct cli c = {.name = "pro-model",
-		.operands =
-			"init CONFIG | info DIR | tokenizer | tokenize DIR | import FILE.gguf DIR",
+		.operands = "init CONFIG | info DIR | tokenizer |\n       tokenize DIR | import "
+			    "FILE.gguf DIR",
 		.summary =
 			"Makes, describes and imports model folders; see pro-model COMMAND --help",
 		.options = none,
 		.max_operands = -1};
 	cli_parse(&c, argc, argv);
 	struct err e;
-	err_set(&e, ERR_USAGE, "%s%s%s: init, info, tokenizer, tokenize or import expected",
-		c.n_files ? "'" : "no command", c.n_files ? c.files[0] : "", c.n_files ? "'" : "");
+	size_t n = 0;
+	const char *near =
+		c.n_files ? nearest_word("init|info|tokenizer|tokenize|import", c.files[0], &n)
+			  : NULL;
+	if (near)
+		err_set(&e, ERR_USAGE, "'%s': did you mean %.*s?", c.files[0], (int)n, near);
+	else
+		err_set(&e, ERR_USAGE, "%s%s%s: init, info, tokenizer, tokenize or import expected",
+			c.n_files ? "'" : "no command", c.n_files ? c.files[0] : "",
+			c.n_files ? "'" : "");
 	cli_die(&c, &e);
 }

@@ -11,33 +11,28 @@ static struct {
 } opt = {.field = "reward"};
 
 static const struct cli_option options[] = {
-	{"reward", 0, CLI_TEXT, &opt.reward, "DIR", "score by the reward model in this folder",
-		NULL, 0, 0, NULL},
-	{"policy", 0, CLI_TEXT, &opt.policy, "DIR", "score by the log-probabilities of this model",
-		NULL, 0, 0, NULL},
-	{"as", 0, CLI_TEXT, &opt.as, "NAME",
-		"write NAME, or NAME_logprob ..., instead of reward, logprob ...", NULL, 0, 0,
-		NULL},
-	{"tensors", 0, CLI_FLAG, &opt.tensors, NULL,
-		"with --policy: write a tensor stream instead of records", NULL, 0, 0, NULL},
-	{"reward-field", 0, CLI_TEXT, &opt.field, "NAME",
-		"with --tensors, the rewards that are carried over", NULL, 0, 0, NULL},
-	{"template", 0, CLI_TEXT, &opt.template, "T", "how the prompt is written; default: auto",
-		NULL, 0, 0, NULL},
-	{"max-length", 0, CLI_INT, &opt.max_length, "N",
-		"tokens of prompt and response; 0: 512, --reward 1024, or the model's limit", NULL,
-		0, 1e7, NULL},
-	{"max-prompt-length", 0, CLI_INT, &opt.max_prompt_length, "N",
-		"with --policy, tokens of the prompt; 0: 384, or 3/4 of --max-length", NULL, 0, 1e7,
-		NULL},
-	{"on-overlong", 0, CLI_CHOICE, &opt.on_overlong, NULL, "what to do with longer records",
-		"truncate|drop|error", 0, 0, NULL},
-	{"batch-records", 0, CLI_INT, &opt.batch_records, "N",
-		"records computed together at most; 0: as many as fit", NULL, 0, 1e6, NULL},
-	{"count-joint", 0, CLI_FLAG, &opt.joint, NULL,
-		"count responses that one text with the prompt would encode otherwise", NULL, 0, 0,
-		NULL},
-	{0},
+	OPT_TEXT("reward", opt.reward, "DIR", "score by the reward model in this folder"),
+	OPT_TEXT("policy", opt.policy, "DIR", "score by the log-probabilities of this model"),
+	OPT_TEXT("as", opt.as, "NAME",
+		"write NAME, or NAME_logprob ..., instead of reward, logprob ...",
+		.needs = "!tensors"),
+	OPT_FLAG("tensors", opt.tensors, "with --policy: write a tensor stream instead of records",
+		.needs = "policy"),
+	OPT_TEXT("reward-field", opt.field, "NAME",
+		"with --tensors, the rewards that are carried over", .needs = "tensors"),
+	OPT_TEXT("template", opt.template, "T", "how the prompt is written; default: auto"),
+	OPT_COUNT("max-length", opt.max_length, 0, 1e7,
+		"tokens of prompt and response; 0: 512, --reward 1024, or the model's limit"),
+	OPT_COUNT("max-prompt-length", opt.max_prompt_length, 0, 1e7,
+		"with --policy, tokens of the prompt; 0: 384, or 3/4 of --max-length",
+		.needs = "policy"),
+	OPT_PICK("on-overlong", opt.on_overlong, "truncate|drop|error",
+		"what to do with longer records"),
+	OPT_COUNT("batch-records", opt.batch_records, 0, 1e6,
+		"records computed together at most; 0: as many as fit"),
+	OPT_FLAG("count-joint", opt.joint,
+		"count responses that one text with the prompt would encode otherwise"),
+	OPT_END,
 };
 
 static struct cli cli = {.name = "pro-score",
@@ -153,10 +148,6 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	if ((opt.reward == NULL) == (opt.policy == NULL)) {
 		err_set(&e, ERR_USAGE, "give one of --reward and --policy");
-		cli_die(&cli, &e);
-	}
-	if (opt.tensors && opt.reward) {
-		err_set(&e, ERR_USAGE, "--tensors goes with --policy");
 		cli_die(&cli, &e);
 	}
 	struct kernels *k = kernels_cpu_open((int)cli.threads);

@@ -12,79 +12,59 @@ static struct job_options o;
 static struct optim_options *const adam = &o.run.optim;
 static const char *beta = "auto";
 static int method, order, on_overlong, schedule, save_dtype;
-static bool no_sft, no_temperature, plan;
-
-#define TEXT(name, var, metavar, help)                                     \
-	{                                                                  \
-		name, 0, CLI_TEXT, &(var), metavar, help, NULL, 0, 0, NULL \
-	}
-#define FLAG(name, var, help)                                           \
-	{                                                               \
-		name, 0, CLI_FLAG, &(var), NULL, help, NULL, 0, 0, NULL \
-	}
-#define PICK(name, var, choices, help)                                       \
-	{                                                                    \
-		name, 0, CLI_CHOICE, &(var), NULL, help, choices, 0, 0, NULL \
-	}
-#define COUNT(name, var, min, max, help)                                  \
-	{                                                                 \
-		name, 0, CLI_INT, &(var), "N", help, NULL, min, max, NULL \
-	}
-#define REAL(name, var, min, max, help)                                    \
-	{                                                                  \
-		name, 0, CLI_REAL, &(var), "X", help, NULL, min, max, NULL \
-	}
+static bool no_sft, no_temperature, plan, reward_field_given;
 
 /* clang-format off */
 static const struct cli_option options[] = {
-	TEXT("model", o.model_dir, "DIR", "the model to start from"),
-	TEXT("out", o.out_dir, "DIR", "where the trained model goes, whole, at the end"),
-	PICK("method", method, METHOD_CHOICES, "what to train"),
-	PICK("order", order, "auto|reward|given", "sort by reward, or take responses as given"),
-	TEXT("beta", beta, "auto|X", "weight of the SFT term; auto: 0.05 (n-1)^2"),
-	FLAG("no-sft", no_sft, "pro without its SFT term"),
-	FLAG("no-temperature", no_temperature, "pro without reward differences: the order alone"),
-	FLAG("first-only", o.data.params.first_only, "pro with the first of its terms alone"),
-	FLAG("listwise", o.data.params.listwise, "rm with the list-wise loss"),
-	TEXT("reward-field", o.data.reward_field, "NAME", "where a response has its reward"),
-	TEXT("template", o.template_name, "NAME|FILE", "how a conversation is written"),
-	COUNT("max-length", o.max_length, 0, 1e7,
+	OPT_TEXT("model", o.model_dir, "DIR", "the model to start from"),
+	OPT_TEXT("out", o.out_dir, "DIR", "where the trained model goes, whole, at the end"),
+	OPT_PICK("method", method, METHOD_CHOICES, "what to train"),
+	OPT_PICK("order", order, "auto|reward|given", "sort by reward, or take responses as given"),
+	OPT_TEXT("beta", beta, "auto|X", "weight of the SFT term; auto: 0.05 (n-1)^2", .needs = "method=pro !no-sft"),
+	OPT_FLAG("no-sft", no_sft, "pro without its SFT term", .needs = "method=pro"),
+	OPT_FLAG("no-temperature", no_temperature, "pro without reward differences: the order alone", .needs = "method=pro"),
+	OPT_FLAG("first-only", o.data.params.first_only, "pro with the first of its terms alone", .needs = "method=pro"),
+	OPT_FLAG("listwise", o.data.params.listwise, "rm with the list-wise loss", .needs = "method=rm"),
+	OPT_TEXT("reward-field", o.data.reward_field, "NAME", "where a response has its reward",
+		.given = &reward_field_given),
+	OPT_TEXT("template", o.template_name, "NAME|FILE", "how a conversation is written"),
+	OPT_COUNT("max-length", o.max_length, 0, 1e7,
 		"tokens of prompt and response; 0: 512, rm 1024, or the model's limit"),
-	COUNT("max-prompt-length", o.max_prompt_length, 0, 1e7,
+	OPT_COUNT("max-prompt-length", o.max_prompt_length, 0, 1e7,
 		"tokens of the prompt; 0: 384, or 3/4 of a shorter --max-length"),
-	PICK("on-overlong", on_overlong, "truncate|drop|error", "what to do with longer records"),
-	COUNT("per-device-train-batch-size", o.run.per_device, 1, 1e6, "records of a micro-batch"),
-	COUNT("gradient-accumulation-steps", o.run.accumulation, 1, 1e6, "micro-batches of an update"),
-	REAL("num-train-epochs", o.run.epochs, 1e-6, 1e6, "passes over the data"),
-	COUNT("max-steps", o.run.max_steps, 0, 1e12, "updates, instead of epochs; 0: by epochs"),
-	REAL("learning-rate", o.run.optim.learning_rate, 0, 1e3, "step size of AdamW"),
-	PICK("lr-scheduler-type", schedule, LR_CHOICES, "how it goes on after the warm-up"),
-	REAL("warmup-ratio", o.run.optim.warmup_ratio, 0, 1, "share of the updates in which it rises from 0"),
-	REAL("weight-decay", o.run.optim.weight_decay, 0, 1e3, "of every parameter"),
-	REAL("adam-beta1", o.run.optim.beta1, 0, 1, "decay of the first moment"),
-	REAL("adam-beta2", o.run.optim.beta2, 0, 1, "decay of the second moment"),
-	REAL("adam-epsilon", o.run.optim.epsilon, 0, 1, "added to the root of the second moment"),
-	REAL("max-grad-norm", o.run.optim.max_grad_norm, 0, 1e30, "clips the gradient's norm; 0: not"),
-	COUNT("logging-steps", o.run.logging_steps, 1, 1e12, "updates between lines of the log"),
-	COUNT("save-steps", o.run.save_steps, 0, 1e12,
+	OPT_PICK("on-overlong", on_overlong, "truncate|drop|error", "what to do with longer records"),
+	OPT_COUNT("per-device-train-batch-size", o.run.per_device, 1, 1e6, "records of a micro-batch"),
+	OPT_COUNT("gradient-accumulation-steps", o.run.accumulation, 1, 1e6, "micro-batches of an update"),
+	OPT_REAL("num-train-epochs", o.run.epochs, 1e-6, 1e6, "passes over the data", .needs = "!max-steps"),
+	OPT_COUNT("max-steps", o.run.max_steps, 0, 1e12, "updates, instead of epochs; 0: by epochs"),
+	OPT_REAL("learning-rate", o.run.optim.learning_rate, 0, 1e3, "step size of AdamW"),
+	OPT_PICK("lr-scheduler-type", schedule, LR_CHOICES, "how it goes on after the warm-up"),
+	OPT_REAL("warmup-ratio", o.run.optim.warmup_ratio, 0, 1, "share of the updates in which it rises from 0"),
+	OPT_REAL("weight-decay", o.run.optim.weight_decay, 0, 1e3, "of every parameter"),
+	OPT_REAL("adam-beta1", o.run.optim.beta1, 0, 1, "decay of the first moment"),
+	OPT_REAL("adam-beta2", o.run.optim.beta2, 0, 1, "decay of the second moment"),
+	OPT_REAL("adam-epsilon", o.run.optim.epsilon, 0, 1, "added to the root of the second moment"),
+	OPT_REAL("max-grad-norm", o.run.optim.max_grad_norm, 0, 1e30, "clips the gradient's norm; 0: not"),
+	OPT_COUNT("logging-steps", o.run.logging_steps, 1, 1e12, "updates between lines of the log"),
+	OPT_COUNT("save-steps", o.run.save_steps, 0, 1e12,
 		"updates between checkpoints; 0: only when interrupted"),
-	COUNT("save-total-limit", o.save_total_limit, 1, 1e6, "checkpoints kept while training"),
-	FLAG("keep-checkpoints", o.run.keep_checkpoints, "leave them when the run is finished"),
-	TEXT("validate", o.validate.file, "FILE", "records to answer while training"),
-	TEXT("validate-reward", o.validate.reward_dir, "DIR",
+	OPT_COUNT("save-total-limit", o.save_total_limit, 1, 1e6, "checkpoints kept while training"),
+	OPT_FLAG("keep-checkpoints", o.run.keep_checkpoints, "leave them when the run is finished"),
+	OPT_TEXT("validate", o.validate.file, "FILE", "records to answer while training"),
+	OPT_TEXT("validate-reward", o.validate.reward_dir, "DIR",
 		"reward model that scores the answers; the best model wins"),
-	COUNT("eval-steps", o.run.eval_steps, 0, 1e12,
-		"updates between validations; 0: first and last only"),
-	COUNT("eval-batch-size", o.validate.batch, 1, 4096, "answers generated at once"),
-	COUNT("eval-max-tokens", o.validate.max_tokens, 0, 1e6,
-		"tokens of an answer; 0: the template's limit, or 128"),
-	PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
-	FLAG("resume", o.resume, "go on with the newest checkpoint"),
-	FLAG("allow-other-bits", o.other_bits,
-		"--resume on another processor, where bits differ"),
-	FLAG("overwrite", o.overwrite, "replace what is at --out"),
-	FLAG("plan", plan, "print memory, steps and time, and exit"),
-	{0},
+	OPT_COUNT("eval-steps", o.run.eval_steps, 0, 1e12,
+		"updates between validations; 0: first and last only", .needs = "validate"),
+	OPT_COUNT("eval-batch-size", o.validate.batch, 1, 4096, "answers generated at once", .needs = "validate"),
+	OPT_COUNT("eval-max-tokens", o.validate.max_tokens, 0, 1e6,
+		"tokens of an answer; 0: the template's limit, or 128", .needs = "validate"),
+	OPT_PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
+	OPT_FLAG("resume", o.resume, "go on with the newest checkpoint"),
+	OPT_FLAG("allow-other-bits", o.other_bits,
+		"--resume on another processor, where bits differ", .needs = "resume"),
+	OPT_FLAG("overwrite", o.overwrite, "replace what is at --out"),
+	OPT_FLAG("plan", plan, "print memory, steps and time, and exit"),
+	OPT_END,
 };
 /* clang-format on */
 
@@ -92,6 +72,7 @@ static struct cli cli = {.name = "pro-train",
 	.summary = "Trains a policy on ranking records (pro, sft, bon) or a reward model (rm)",
 	.operands = "[FILE...]",
 	.options = options,
+	.draws = "",
 	.max_operands = -1};
 
 static int
@@ -114,12 +95,10 @@ check_usage(struct err *e)
 	const struct method *m = o.data.method;
 	if (o.model_dir == NULL || (o.out_dir == NULL && !plan))
 		return err_set(e, ERR_USAGE, "--model and --out are needed");
-	if ((no_sft || no_temperature || o.data.params.first_only || o.data.params.beta >= 0) &&
-		strcmp(m->name, "pro") != 0)
+	if (reward_field_given && m->keep == 1 && !m->sorts && o.data.order != ORDER_REWARD)
 		return err_set(e, ERR_USAGE,
-			"--no-sft, --no-temperature, --first-only and --beta are for --method pro");
-	if (o.data.params.listwise && m->head != HEAD_REWARD)
-		return err_set(e, ERR_USAGE, "--listwise is for --method rm");
+			"--reward-field has no effect with --method %s, only with --order reward",
+			m->name);
 	if ((o.validate.file == NULL) != (o.validate.reward_dir == NULL))
 		return err_set(e, ERR_USAGE, "--validate and --validate-reward go together");
 	if (o.validate.file && m->head != HEAD_LM)

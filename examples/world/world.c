@@ -309,21 +309,19 @@ main(int argc, char **argv)
 	double quality = 0.5, sharpness = 2;
 	const char *as = "true_reward", *subset = "";
 	const struct cli_option options[] = {
-		{"count", 'n', CLI_INT, &n, "N", "records to make", NULL, 1, 1e9, NULL},
-		{"quality", 0, CLI_REAL, &quality, "Q", "chance of the good parts", NULL, 0, 1,
-			NULL},
-		{"sharpness", 0, CLI_REAL, &sharpness, "X",
-			"the judge prefers by sigmoid(X * difference of true rewards)", NULL, 0,
-			100, NULL},
-		{"subset", 0, CLI_TEXT, &subset, "NAME", "only helpful or harmless prompts", NULL,
-			0, 0, NULL},
-		{"as", 0, CLI_TEXT, &as, "NAME", "field of the true reward", NULL, 0, 0, NULL},
-		{NULL},
+		OPT_COUNT("count", n, 1, 1e9, "records to make", .letter = 'n'),
+		OPT_REAL("quality", quality, 0, 1, "chance of the good parts", .metavar = "Q"),
+		OPT_REAL("sharpness", sharpness, 0, 100,
+			"the judge prefers by sigmoid(X * difference of true rewards)"),
+		OPT_TEXT("subset", subset, "NAME", "only helpful or harmless prompts"),
+		OPT_TEXT("as", as, "NAME", "field of the true reward"),
+		OPT_END,
 	};
 	struct cli c = {.name = "pro-world",
 		.summary = "Make dialogues of a small world, or score them by its rule",
 		.operands = "demos|pairs|text|reward [FILE...]",
 		.options = options,
+		.draws = "",
 		.max_operands = -1};
 	cli_parse(&c, argc, argv);
 	const char *verb = c.n_files ? c.files[0] : "";

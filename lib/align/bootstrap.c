@@ -153,9 +153,10 @@ bootstrap_command(
 		strings_add(argv, "--method");
 		strings_add(argv, "pro");
 	}
-	unsigned long long seed = o->seed + (unsigned)part;
-	strings_add(argv, "--seed");
-	strings_add(argv, "%llu", seed);
+	if (p != BOOT_RERANK) { /* there nothing is drawn */
+		strings_add(argv, "--seed");
+		strings_add(argv, "%llu", (unsigned long long)o->seed + (unsigned)part);
+	}
 	for (int i = 0; i < o->extra[p].n; i++)
 		strings_add(argv, "%s", o->extra[p].v[i]);
 }

@@ -1,7 +1,7 @@
 #include "lib/base/cli.h"
 
+#include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -21,27 +21,32 @@
 
 enum { N_STANDARD = 8 };
 
+/*
+ * --threads and --device are bounds, which a program without a model keeps too; --seed is a promise
+ * that something depends on it.
+ */
 static void
 standard_options(struct cli *c, struct cli_option t[N_STANDARD + 1])
 {
 	static bool dummy;
+	const struct cli_option all[] = {
+		OPT_SEED("seed", c->seed, "seed of all randomness", .needs = c->draws),
+		OPT_COUNT("threads", c->threads, 0, 4096, "threads to compute with; 0: all cores"),
+		OPT_TEXT("device", c->device, "DEVICE", "where to compute: auto or cpu"),
+		OPT_COUNT(
+			"expect", c->expect, 0, 9e15, "exit 65 unless exactly N records were read"),
+		OPT_TEXT("rejects", c->rejects, "FILE",
+			"write what was rejected or cut, with line and reason"),
+		OPT_FLAG("quiet", c->quiet, "no progress and no notes on stderr", .letter = 'q'),
+		OPT_FLAG("version", dummy, "print version and build facts, and exit"),
+		OPT_FLAG("help", dummy, "print this help, and exit", .letter = 'h'),
+	};
+	int n = 0;
 	memset(t, 0, (N_STANDARD + 1) * sizeof *t);
-	t[0] = (struct cli_option){
-		"seed", 0, CLI_UINT, &c->seed, "N", "seed of all randomness", NULL, 0, 0, NULL};
-	t[1] = (struct cli_option){"threads", 0, CLI_INT, &c->threads, "N",
-		"threads to compute with; 0: all cores", NULL, 0, 4096, NULL};
-	t[2] = (struct cli_option){"device", 0, CLI_TEXT, &c->device, "DEVICE",
-		"where to compute: auto or cpu", NULL, 0, 0, NULL};
-	t[3] = (struct cli_option){"expect", 0, CLI_INT, &c->expect, "N",
-		"exit 65 unless exactly N records were read", NULL, 0, 9e15, NULL};
-	t[4] = (struct cli_option){"rejects", 0, CLI_TEXT, &c->rejects, "FILE",
-		"write what was rejected or cut, with line and reason", NULL, 0, 0, NULL};
-	t[5] = (struct cli_option){"quiet", 'q', CLI_FLAG, &c->quiet, NULL,
-		"no progress and no notes on stderr", NULL, 0, 0, NULL};
-	t[6] = (struct cli_option){"version", 0, CLI_FLAG, &dummy, NULL,
-		"print version and build facts, and exit", NULL, 0, 0, NULL};
-	t[7] = (struct cli_option){
-		"help", 'h', CLI_FLAG, &dummy, NULL, "print this help, and exit", NULL, 0, 0, NULL};
+	for (int i = 0; i < N_STANDARD; i++)
+		if (!(all[i].value == &c->seed && c->draws == NULL) &&
+			!(c->lacks && strstr(c->lacks, all[i].name)))
+			t[n++] = all[i];
 }
 
 static void
@@ -114,48 +119,13 @@ usage(const struct cli *c, const char *fmt, ...)
 }
 
 static void
-print_value(const struct cli_option *o, struct buf *b)
-{
-	switch (o->kind) {
-	case CLI_FLAG:
-		buf_puts(b, *(bool *)o->value ? "true" : "false");
-		break;
-	case CLI_INT:
-		buf_printf(b, "%lld", (long long)*(int64_t *)o->value);
-		break;
-	case CLI_UINT:
-		buf_printf(b, "%llu", (unsigned long long)*(uint64_t *)o->value);
-		break;
-	case CLI_REAL:
-		buf_printf(b, "%.15g", *(double *)o->value);
-		break;
-	case CLI_TEXT:
-		buf_puts(b, *(const char **)o->value ? *(const char **)o->value : "");
-		break;
-	case CLI_CHOICE: {
-		const char *s = o->choices;
-		for (int i = *(int *)o->value; i > 0; i--)
-			s = strchr(s, '|') + 1;
-		buf_put(b, s, strcspn(s, "|"));
-		break;
-	}
-	case CLI_LIST: {
-		const struct cli_list *l = o->value;
-		for (int i = 0; i < l->n; i++)
-			buf_printf(b, "%s%s", i ? " " : "", l->v[i]);
-		break;
-	}
-	}
-}
-
-static void
 describe_table(const struct cli_option *t, struct buf *out)
 {
 	for (; t->name; t++) {
 		if (strcmp(t->name, "help") == 0 || strcmp(t->name, "version") == 0)
 			continue;
 		buf_printf(out, "%s ", t->name);
-		print_value(t, out);
+		option_value(t, out);
 		buf_putc(out, '\n');
 	}
 }
@@ -170,39 +140,84 @@ cli_describe(const struct cli *c, struct buf *out)
 	describe_table(std, out);
 }
 
+enum { HELP_INDENT = 31, HELP_WIDTH = 79 };
+
+/* Puts text behind what b's last line has (at column), broken at blanks, indented. */
+static void
+put_wrapped(struct buf *b, const char *text, size_t column)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+		if (column > HELP_INDENT && column + 1 + n > HELP_WIDTH) {
+			buf_printf(b, "\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		} else if (column > HELP_INDENT) {
+			buf_putc(b, ' ');
+			column++;
+		}
+		buf_put(b, text, n);
+		column += n;
+		text += n + strspn(text + n, " ");
+	}
+	buf_putc(b, '\n');
+}
+
+/* "  -n, --number K"; choices that are too long for it are told by the help text. */
+static bool
+help_left(const struct cli_option *t, struct buf *left)
+{
+	if (t->letter)
+		buf_printf(left, "  -%c, --%s", t->letter, t->name);
+	else
+		buf_printf(left, "      --%s", t->name);
+	if (t->kind == CLI_FLAG)
+		return false;
+	const char *what = t->kind == CLI_CHOICE ? t->choices
+			   : t->metavar          ? t->metavar
+			   : t->kind == CLI_REAL ? "X"
+						 : "N";
+	bool fits = left->len + 1 + strlen(what) <= HELP_WIDTH;
+	buf_putc(left, ' ');
+	if (fits)
+		buf_puts(left, what);
+	else
+		for (const char *s = t->name; *s; s++)
+			buf_putc(left, (char)toupper((unsigned char)*s));
+	return !fits;
+}
+
 static void
 help_table(const struct cli_option *t, struct buf *b)
 {
 	for (; t->name; t++) {
-		struct buf left = BUF_INIT;
-		if (t->letter)
-			buf_printf(&left, "  -%c, --%s", t->letter, t->name);
-		else
-			buf_printf(&left, "      --%s", t->name);
+		struct buf left = BUF_INIT, right = BUF_INIT, v = BUF_INIT;
+		bool tell = help_left(t, &left);
+		buf_puts(&right, t->help);
+		for (const char *s = tell ? t->choices : ""; *s; s++) {
+			size_t n = strcspn(s, "|");
+			buf_printf(&right, "%s%.*s", s == t->choices ? ": " : ", ", (int)n, s);
+			s += n - (s[n] == '\0');
+		}
 		if (t->kind != CLI_FLAG)
-			buf_printf(&left, " %s",
-				t->kind == CLI_CHOICE ? t->choices
-				: t->metavar          ? t->metavar
-						      : "X");
-		buf_printf(b, left.len < 30 ? "%-31s" : "%s\n                               ",
-			left.data);
-		buf_puts(b, t->help);
-		struct buf v = BUF_INIT;
-		if (t->kind != CLI_FLAG)
-			print_value(t, &v);
+			option_value(t, &v);
 		bool unset = t->kind == CLI_INT && *(int64_t *)t->value < 0;
 		if (v.len > 0 && !unset)
-			buf_printf(b, " [%s]", v.data);
-		buf_putc(b, '\n');
+			buf_printf(&right, " [%s]", v.data);
+		buf_printf(b, left.len < 30 ? "%-31s" : "%s\n                               ",
+			left.data);
+		put_wrapped(b, right.data, HELP_INDENT);
 		buf_free(&v);
 		buf_free(&left);
+		buf_free(&right);
 	}
 }
 
 static void
-help(struct cli *c, const struct cli_option *std)
+help(struct cli *c)
 {
+	struct cli_option std[N_STANDARD + 1];
 	struct buf b = BUF_INIT;
+	standard_options(c, std);
 	buf_printf(&b, "usage: %s%s%s [OPTION...]%s%s\n%s.\n\n", c->name, c->command ? " " : "",
 		c->command ? c->command : "", *c->operands ? " " : "", c->operands, c->summary);
 	help_table(c->options, &b);
@@ -214,143 +229,70 @@ help(struct cli *c, const struct cli_option *std)
 	exit(cli_close_stdout(c));
 }
 
-static bool
-same_name(const char *want, const char *got, size_t n)
+_Noreturn static void
+unknown(const struct cli *c, const struct options *o, const char *a)
 {
-	if (strlen(want) != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (want[i] != (got[i] == '_' ? '-' : got[i]))
-			return false;
-	return true;
+	const char *name = a + (a[1] == '-' ? 2 : 1);
+	size_t n = strcspn(name, "=");
+	struct buf guess = BUF_INIT;
+	if (c->draws == NULL && n == 4 && strncmp(name, "seed", n) == 0)
+		buf_puts(&guess, "nothing is drawn at random here");
+	else if (c->lacks && n > 3 && memmem(c->lacks, strlen(c->lacks), name, n))
+		buf_puts(&guess, "it means nothing here");
+	else if (options_find(o, name, n, 0) >= 0)
+		buf_printf(&guess, "did you mean -%s?", a);
+	else
+		options_guess(o, name, n, &guess);
+	usage(c, "unknown option '%.*s'%s%s", (int)(name + n - a), a, guess.len ? ": " : "",
+		guess.len ? guess.data : "");
 }
 
-static void
-set_choice(const struct cli *c, const struct cli_option *o, const char *value)
+/* Index of the option in argv[i], with the value that stands in the same word. */
+static int
+find(const struct cli *c, const struct options *o, const char *a, const char **value)
 {
-	int i = 0;
-	for (const char *s = o->choices;; i++) {
-		size_t n = strcspn(s, "|");
-		if (strlen(value) == n && strncmp(s, value, n) == 0) {
-			*(int *)o->value = i;
-			return;
-		}
-		if (s[n] == '\0')
-			break;
-		s += n + 1;
-	}
-	usage(c, "--%s: '%s' is none of %s", o->name, value, o->choices);
-}
-
-static void
-set_number(const struct cli *c, const struct cli_option *o, const char *v)
-{
-	char *end;
-	bool limited = o->max > o->min;
-	/* strto* would take leading blanks, hexadecimals and inf; a user did not mean those. */
-	bool ok = *v &&
-		  strspn(v, o->kind == CLI_REAL ? "+-0123456789.eE" : "+-0123456789") == strlen(v);
-	errno = 0;
-	double d = 0;
-	if (o->kind == CLI_REAL) {
-		d = strtod(v, &end);
-		ok = ok && *end == '\0' && isfinite(d);
-		if (ok)
-			*(double *)o->value = d;
-	} else if (o->kind == CLI_INT) {
-		long long i = strtoll(v, &end, 10);
-		ok = ok && *end == '\0' && errno == 0;
-		d = (double)i;
-		if (ok)
-			*(int64_t *)o->value = i;
+	int k;
+	if (a[1] == '-') {
+		size_t n = strcspn(a + 2, "=");
+		k = options_find(o, a + 2, n, 0);
+		if (a[2 + n] == '=')
+			*value = a + 2 + n + 1;
+		if (k >= 0 && o->row[k]->kind == CLI_FLAG && *value)
+			usage(c, "--%s takes no value", o->row[k]->name);
 	} else {
-		unsigned long long u = strtoull(v, &end, 10);
-		ok = ok && *v != '-' && *end == '\0' && errno == 0;
-		limited = false;
-		if (ok)
-			*(uint64_t *)o->value = u;
+		k = options_find(o, NULL, 0, a[1]);
+		if (a[2] != '\0')
+			*value = a + 2;
+		if (k >= 0 && *value &&
+			(o->row[k]->kind == CLI_FLAG ||
+				options_find(o, a + 1, strlen(a + 1), 0) >= 0))
+			unknown(c, o, a);
 	}
-	if (!ok && o->kind == CLI_UINT)
-		usage(c, "--%s: '%s' is not a whole number from 0 to 2^64 - 1", o->name, v);
-	if (!ok)
-		usage(c, "--%s: '%s' is not a %snumber", o->name, v,
-			o->kind == CLI_INT ? "whole " : "");
-	if (limited && (d < o->min || d > o->max))
-		usage(c, "--%s: %s is not within %g..%g", o->name, v, o->min, o->max);
-}
-
-static void
-set_option(const struct cli *c, const struct cli_option *o, const char *value)
-{
-	switch (o->kind) {
-	case CLI_FLAG:
-		*(bool *)o->value = true;
-		break;
-	case CLI_TEXT:
-		if (*value == '\0' && strcmp(o->metavar, "LABEL") != 0)
-			usage(c, "--%s: the value is empty", o->name);
-		*(const char **)o->value = value;
-		break;
-	case CLI_LIST: {
-		struct cli_list *l = o->value;
-		l->v = x_realloc(l->v, (size_t)(l->n + 1) * sizeof *l->v);
-		l->v[l->n++] = value;
-		break;
-	}
-	case CLI_CHOICE:
-		set_choice(c, o, value);
-		break;
-	default:
-		set_number(c, o, value);
-	}
-	if (o->given)
-		*o->given = true;
-}
-
-static const struct cli_option *
-find(const struct cli *c, const struct cli_option *std, const char *name, size_t n, char letter)
-{
-	const struct cli_option *tables[] = {c->options, std};
-	for (int i = 0; i < 2; i++)
-		for (const struct cli_option *o = tables[i]; o->name; o++)
-			if (name ? same_name(o->name, name, n) : o->letter == letter)
-				return o;
-	return NULL;
+	if (k < 0)
+		unknown(c, o, a);
+	return k;
 }
 
 static int
-parse_one(struct cli *c, const struct cli_option *std, int i, int argc, char **argv)
+parse_one(struct cli *c, struct options *o, int i, int argc, char **argv)
 {
 	const char *a = argv[i], *value = NULL;
-	const struct cli_option *o;
-	if (a[1] == '-') {
-		size_t n = strcspn(a + 2, "=");
-		o = find(c, std, a + 2, n, 0);
-		if (a[2 + n] == '=')
-			value = a + 2 + n + 1;
-		if (o && o->kind == CLI_FLAG && value)
-			usage(c, "--%s takes no value", o->name);
-	} else {
-		o = find(c, std, NULL, 0, a[1]);
-		if (a[2] != '\0')
-			value = a + 2;
-		if (o && o->kind == CLI_FLAG && value)
-			usage(c, "unknown option '%s'", a);
-	}
-	if (o == NULL)
-		usage(c, "unknown option '%s'", a);
-	if (strcmp(o->name, "help") == 0)
-		help(c, std);
-	if (strcmp(o->name, "version") == 0) {
+	int k = find(c, o, a, &value);
+	const struct cli_option *row = o->row[k];
+	if (strcmp(row->name, "help") == 0)
+		help(c);
+	if (strcmp(row->name, "version") == 0) {
 		printf("%s (pro) %s\n%s\n", c->name, PRO_VERSION, PRO_BUILD);
 		exit(cli_close_stdout(c));
 	}
-	if (o->kind != CLI_FLAG && value == NULL) {
+	if (row->kind != CLI_FLAG && value == NULL) {
 		if (++i >= argc)
 			usage(c, "'%s' needs a value", a);
 		value = argv[i];
 	}
-	set_option(c, o, value);
+	struct err e;
+	if (options_set(o, k, value, &e) < 0)
+		usage(c, "%s", e.msg);
 	return i;
 }
 
@@ -364,7 +306,9 @@ cli_parse(struct cli *c, int argc, char **argv)
 	c->device = "auto";
 	c->expect = -1;
 	struct cli_option std[N_STANDARD + 1];
+	struct options o;
 	standard_options(c, std);
+	options_init(&o, c->options, std);
 	/* operands move to the front of argv: nothing to allocate, or to free at exit */
 	c->files = (const char **)argv + (argc > 0);
 	bool ended = false;
@@ -376,12 +320,16 @@ cli_parse(struct cli *c, int argc, char **argv)
 		else if (strcmp(argv[i], "--") == 0)
 			ended = true;
 		else
-			i = parse_one(c, std, i, argc, argv);
+			i = parse_one(c, &o, i, argc, argv);
 	}
 	if (c->n_files < argc)
 		c->files[c->n_files] = NULL;
 	if (c->max_operands >= 0 && c->n_files > c->max_operands)
 		usage(c, "unexpected operand '%s'", c->files[c->max_operands]);
+	struct err e;
+	if (options_check(&o, &e) < 0)
+		usage(c, "%s", e.msg);
+	options_free(&o);
 	if (strcmp(c->device, "auto") != 0 && strcmp(c->device, "cpu") != 0) {
 		cli_warn(c, "--device %s: this build computes on the CPU only", c->device);
 		exit(ERR_UNAVAILABLE);

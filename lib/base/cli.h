@@ -7,44 +7,17 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/option.h"
 
 /*
  * Command lines.  Only cmd/ may call this (and progress.h): these print and exit.
  *
- * A program's options are one table of struct cli_option; parsing, --help, the synopsis that a
- * test holds the man page to, and the configuration stored beside a trained model all come from
- * it.  Long options take '-' and '_' alike ("--max_length" is "--max-length"), "--name value" and
- * "--name=value"; one-letter options take "-n 3" and "-n3"; "--" ends the options.  There are no
- * abbreviations.  Numbers are strict: the whole word, in range, finite.  Operands and texts are not
- * empty, but for a LABEL.
+ * A program's options are one table (lib/base/option.h).  Long options take '-' and '_' alike
+ * ("--max_length" is "--max-length"), "--name value" and "--name=value"; one-letter options take
+ * "-n 3" and "-n3"; "--" ends the options.  There are no abbreviations, but an unknown option is
+ * answered with the name that was probably meant.  Numbers are strict: the whole word, in range,
+ * finite.  Operands and texts are not empty, but for a LABEL.  Options without effect are refused.
  */
-enum cli_kind {
-	CLI_FLAG,   /* bool *: set true; "--no-NAME" is a name like any other */
-	CLI_INT,    /* int64_t *, within [min, max]; max > min is required to have a limit */
-	CLI_UINT,   /* uint64_t *: a seed */
-	CLI_REAL,   /* double *, within [min, max] */
-	CLI_TEXT,   /* const char **; metavar "LABEL": may be empty */
-	CLI_CHOICE, /* int *: index into choices */
-	CLI_LIST,   /* struct cli_list *: repeatable */
-};
-
-struct cli_list {
-	const char **v;
-	int n;
-};
-
-struct cli_option {
-	const char *name; /* without dashes; NULL ends the table */
-	char letter;      /* 0: none */
-	enum cli_kind kind;
-	void *value; /* where it goes; what is there before parsing is the default */
-	const char *metavar;
-	const char *help;    /* one line, no final stop */
-	const char *choices; /* "a|b|c", CLI_CHOICE only */
-	double min, max;     /* inclusive; both 0: no limit */
-	bool *given;         /* set true when the option appears; may be NULL */
-};
-
 struct cli {
 	const char *name;                 /* "pro-import" */
 	const char *command;              /* "init" of "pro-model init"; NULL: none */
@@ -52,11 +25,17 @@ struct cli {
 	const char *operands;             /* "[FILE...]" or "" */
 	const struct cli_option *options; /* the program's own table */
 	int max_operands;                 /* -1: any number */
+	/*
+	 * When something is drawn at random, in the words of cli_option.needs; "": always.  NULL:
+	 * never, and --seed is refused.
+	 */
+	const char *draws;
+	const char *lacks; /* standard options that mean nothing to it: "expect rejects"; or NULL */
 
 	/* The options every program has, filled by cli_parse: */
 	bool quiet;
 	uint64_t seed;       /* default 42, as in the paper's code */
-	int64_t threads;     /* 0: all cores of the affinity mask */
+	int64_t threads;     /* at most; 0: all cores of the affinity mask */
 	const char *device;  /* auto | cpu (| cuda[:n] later) */
 	int64_t expect;      /* -1: not asked for */
 	const char *rejects; /* NULL: none */

@@ -34,7 +34,7 @@ holds "it is as it was" "$(cat precious)" = '{"precious":1}'
 check_exit 64 "an empty value" pro-train --model m --out "" ranked.jsonl
 check_err "is named" "--out: the value is empty"
 check_exit 64 "an empty operand" pro-score --policy m ""
-check_exit 64 "a negative seed" pro-score --policy m --seed -1 in.jsonl
+check_exit 64 "a negative seed" pro-augment --model m --seed -1 in.jsonl
 check_err "is told what a seed is" "'-1' is not a whole number from 0 to"
 check_exit 64 "half a thread" pro-score --policy m --threads 0.5 in.jsonl
 check_err "is told so" "'0.5' is not a whole number"

@@ -67,8 +67,7 @@ commands_go_on_with_the_policy(void)
 	static const char *const want[3][2] = {
 		{"pro-augment --model 'my model' --source s:0 --seed 7",
 			"pro-augment --model out.work/part-1/model --source s:2 --seed 9"},
-		{"pro-rerank --reward rm --keep-top --seed 7",
-			"pro-rerank --reward rm --keep-top --seed 9"},
+		{"pro-rerank --reward rm --keep-top", "pro-rerank --reward rm --keep-top"},
 		{"pro-train --model 'my model' --out out.work/part-0/model --method pro --seed 7 "
 		 "--max-steps 5",
 			"pro-train --model out.work/part-1/model --out out.work/part-2/model "
@@ -88,7 +87,7 @@ commands_go_on_with_the_policy(void)
 	struct strings naive = {0};
 	o.keep_top = false;
 	bootstrap_command(&o, BOOT_RERANK, 0, &naive);
-	CHECK(naive.n == 5 && strcmp(naive.v[3], "--seed") == 0);
+	CHECK(naive.n == 3);
 	strings_free(&naive);
 	strings_free(&o.extra[BOOT_TRAIN]);
 }

@@ -1,0 +1,13 @@
+#ifndef PRO_BASE_HABIT_H
+#define PRO_BASE_HABIT_H
+
+#include "lib/base/option.h"
+
+/*
+ * Option names that people bring from other tools (Hugging Face's trainers and generate(),
+ * torchrun, llama.cpp, make).  If name [n] is one, and its option is in o or a sentence explains
+ * it, writes "did you mean --ours? sentence" into out and returns true.
+ */
+bool habit_guess(const struct options *o, const char *name, size_t n, struct buf *out);
+
+#endif
