@@ -224,7 +224,7 @@ void jinja_lex(struct jcomp *c);
 struct jn *jinja_parse(struct jcomp *c);
 struct jscope *jinja_scope(struct jcomp *c, struct jn *body);
 
-/* Between the two parser files (statements, expressions). */
+/* Between the parser's files (statements, expressions, primaries). */
 struct jtoken *jp_peek(struct jcomp *c, int ahead);
 struct jtoken *jp_next(struct jcomp *c);
 bool jp_is(struct jcomp *c, enum jt type);
@@ -236,6 +236,15 @@ void jp_enter(struct jcomp *c);
 struct jn *jp_node(struct jcomp *c, enum jn_kind kind, int line);
 /* Sets n->height from its children; returns n. */
 struct jn *jp_done(struct jcomp *c, struct jn *n);
+/* A node with the children a and b, done. */
+struct jn *jp_pair(struct jcomp *c, enum jn_kind kind, int line, struct jn *a, struct jn *b);
+/* Appends n to a list whose last is *last (NULL: the list is empty). */
+void jp_append(struct jn **list, struct jn **last, struct jn *n);
+/* A literal, a name or something in brackets; namespaces: a.b is a target. */
+struct jn *jp_primary(struct jcomp *c, bool namespaces);
+/* What follows it: .a [b] (c); and | filters, is tests. */
+struct jn *jp_postfix(struct jcomp *c, struct jn *n);
+struct jn *jp_filter_expression(struct jcomp *c, struct jn *n);
 /* end: a name that ends the tuple too, or NULL. */
 struct jn *jp_tuple(struct jcomp *c, bool cond, const char *end);
 struct jn *jp_expression(struct jcomp *c, bool cond);

@@ -246,12 +246,16 @@ bind_aliases(struct jscope *s)
 {
 	for (int i = 0; i < s->n; i++) {
 		struct jsymbol *y = &s->v[i];
-		const struct jscope *outer = s->parent;
+		const struct jsymbol *source = NULL;
 		if (y->load != JS_ALIAS)
 			continue;
-		while (!own_symbol(outer, y->name))
-			outer = outer->parent, y->hops++;
-		y->slot = (int)(own_symbol(outer, y->name) - outer->v);
+		for (const struct jscope *outer = s->parent; outer; outer = outer->parent) {
+			source = own_symbol(outer, y->name);
+			y->slot = source ? (int)(source - outer->v) : 0;
+			if (source)
+				break;
+			y->hops++;
+		}
 	}
 }
 
