@@ -195,6 +195,8 @@ import_all(struct run *r, struct progress *p, struct err *e)
 			else
 				cli_info(&cli, "format: %s", import_format_name(importer.format));
 		}
+		if (rc > 0 && r->f.n_in == 1 && import_check(&importer, e) < 0)
+			rc = -1;
 		if (rc > 0)
 			rc = one_value(r, v, e);
 		json_decref(v);

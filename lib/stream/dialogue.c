@@ -365,7 +365,9 @@ dialogue_read_messages(struct dialogue *d, struct arena *a, const json_t *list, 
 		const json_t *m = json_array_get(list, i);
 		bool speaks = json_object_get(m, "role") || json_object_get(m, "from");
 		int rc = speaks ? -2 : read_exchange(d, a, m, reason);
-		if (rc == -2)
+		if (rc == -2 && !json_is_object(m))
+			rc = err_set(e, ERR_DATA, "neither a message nor an exchange");
+		else if (rc == -2)
 			rc = read_message(d, a, m, reason, e);
 		if (rc < 0)
 			return err_prefix(e, "%s[%zu]", what, i);

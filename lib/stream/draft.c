@@ -152,6 +152,23 @@ answer_text(struct draft *d, struct candidate *c, const json_t *v, const char *w
 	return 1;
 }
 
+/* {content}, {text} or {value}: a message whose speaker goes without saying. */
+static int
+answer_object(
+	struct draft *d, struct candidate *c, const json_t *v, const char *what, struct err *e)
+{
+	static const char *const keys[] = {"content", "value", "text"};
+	const json_t *text = NULL;
+	for (int i = 0; i < 3 && text == NULL; i++)
+		text = json_object_get(v, keys[i]);
+	if (!is_text(text))
+		return err_set(e, ERR_DATA, "%s: neither a text nor messages", what);
+	d->turns = true;
+	dialogue_add(&c->dialogue, d->arena, ROLE_ASSISTANT, json_string_value(text),
+		json_string_length(text), v);
+	return 1;
+}
+
 int
 draft_answer(struct draft *d, struct candidate *c, const json_t *v, const char *what,
 	const char **reason, struct err *e)
@@ -173,6 +190,8 @@ draft_answer(struct draft *d, struct candidate *c, const json_t *v, const char *
 	}
 	if (json_is_array(v) || json_is_array(inner))
 		return answer_messages(d, c, json_is_array(v) ? v : inner, what, reason, e);
+	if (json_object_get(v, "role") == NULL && json_object_get(v, "from") == NULL)
+		return answer_object(d, c, v, what, e);
 	if (!message_is(v))
 		return err_set(e, ERR_DATA, "%s: neither a text nor messages", what);
 	json_t *list = json_array();
@@ -357,6 +376,20 @@ split(struct draft *d, const char **reason)
 	return first->n - 1;
 }
 
+/* A turn of the user's is in the first n, and says something; HH-RLHF has some that say nothing,
+ * which the paper counts. */
+static bool
+asks(const struct draft *d, const struct dialogue *x, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct turn t = x->turns[i];
+		text_strip(&t.text, &t.n);
+		if (t.role == ROLE_USER && (t.n > 0 || d->loose))
+			return true;
+	}
+	return false;
+}
+
 int
 draft_settle(struct draft *d, const char **reason)
 {
@@ -369,11 +402,8 @@ draft_settle(struct draft *d, const char **reason)
 	int n = d->n > 0 ? split(d, reason) : x->n;
 	if (n < 0)
 		return 0;
-	bool asks = false;
-	for (int i = 0; i < n; i++)
-		asks = asks || x->turns[i].role == ROLE_USER;
 	bool text = n == 1 && d->plain && !d->turns;
-	if (n == 0 || !asks || (text && x->turns[0].n == 0)) {
+	if (!asks(d, x, n)) {
 		*reason = "no prompt";
 		return 0;
 	}

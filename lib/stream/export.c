@@ -32,6 +32,11 @@ put_prompt_text(struct buf *out, const char *key, const struct record *r, bool l
 	buf_free(&b);
 }
 
+/* Members of a response that are a message's: a message has them in OpenAI's form and in chat
+ * templates; all else about a response (scores, provenance) is none of it. */
+static const char *const message_keys[] = {
+	"name", "reasoning_content", "reasoning", "thinking", "weight", "tool_calls"};
+
 static void
 put_reply(struct buf *out, const char *key, const struct record *r, const struct response *p)
 {
@@ -42,7 +47,34 @@ put_reply(struct buf *out, const char *key, const struct record *r, const struct
 	put_key(out, key);
 	buf_puts(out, "[{\"role\":\"assistant\",\"content\":");
 	json_write_string(out, p->text, p->n);
+	for (size_t i = 0; i < sizeof message_keys / sizeof *message_keys; i++) {
+		const json_t *x = json_object_get(p->json, message_keys[i]);
+		if (x) {
+			put_key(out, message_keys[i]);
+			json_write(out, x);
+		}
+	}
 	buf_puts(out, "}]");
+}
+
+/* The record's own further members (subset, tools ...), but those that the format has itself. */
+static void
+put_members(struct buf *out, const struct record *r)
+{
+	static const char *const known[] = {"id", "prompt", "responses", "chosen", "rejected",
+		"score_chosen", "score_rejected", "query", "scores"};
+	const char *key;
+	json_t *x;
+	json_object_foreach(r->root, key, x)
+	{
+		bool skip = false;
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+			skip = skip || strcmp(key, known[i]) == 0;
+		if (!skip) {
+			put_key(out, key);
+			json_write(out, x);
+		}
+	}
 }
 
 static void
@@ -61,6 +93,8 @@ put_trl(struct buf *out, const struct record *r, int k, struct err *e)
 	int has_b = response_number(rejected, "reward", &b, e);
 	if (has_a < 0 || has_b < 0)
 		return -1;
+	if (has_a > 0 && has_b > 0 && a == b)
+		return 0; /* a tie is no preference */
 	put_id(out, r);
 	put_key(out, "prompt");
 	json_write(out, json_object_get(r->root, "prompt"));
@@ -72,6 +106,7 @@ put_trl(struct buf *out, const struct record *r, int k, struct err *e)
 		put_key(out, "score_rejected");
 		json_write_real(out, b);
 	}
+	put_members(out, r);
 	buf_puts(out, "}\n");
 	return 0;
 }
@@ -103,7 +138,9 @@ put_rrhf(struct buf *out, const struct record *r, struct err *e)
 		buf_putc(out, i ? ',' : '[');
 		json_write_real(out, score);
 	}
-	buf_puts(out, "]}\n");
+	buf_putc(out, ']');
+	put_members(out, r);
+	buf_puts(out, "}\n");
 	return 0;
 }
 
@@ -128,6 +165,7 @@ export_record(const struct record *r, enum export_format f, struct buf *out, con
 	struct err *e)
 {
 	int rc = 0;
+	size_t before = out->len;
 	if (f != EXPORT_RECORDS && r->n_responses == 0) {
 		*reason = "no response";
 		return 0;
@@ -143,6 +181,10 @@ export_record(const struct record *r, enum export_format f, struct buf *out, con
 	case EXPORT_TRL:
 		for (int k = 1; k < r->n_responses && rc == 0; k++)
 			rc = put_trl(out, r, k, e);
+		if (rc == 0 && out->len == before) {
+			*reason = "responses of equal reward";
+			return 0;
+		}
 		break;
 	case EXPORT_RRHF:
 		rc = put_rrhf(out, r, e);

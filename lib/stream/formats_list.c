@@ -181,6 +181,10 @@ read_nectar(struct draft *d, const char **reason, struct err *e)
 		const json_t *v = json_array_get(list, i), *model = json_object_get(v, "model");
 		struct candidate *c = is_text(model) ? draft_add(d, json_string_value(model))
 						     : draft_add_numbered(d);
+		if (json_is_null(json_object_get(v, "rank"))) {
+			*reason = "a rank is null";
+			return 0;
+		}
 		int rc = json_get_number(v, "rank", &c->rank, e);
 		if (rc == 0)
 			err_set(e, ERR_DATA, "rank: missing");
@@ -250,6 +254,10 @@ read_oasst(struct draft *d, const char **reason, struct err *e)
 		const char *text, *model = "oasst";
 		size_t n;
 		double rank;
+		if (json_is_null(json_object_get(v, "rank"))) {
+			*reason = "a rank is null";
+			return 0;
+		}
 		if (need_string(v, "text", &text, &n, e) < 0 ||
 			(rc = json_get_number(v, "rank", &rank, e)) < 0)
 			return err_prefix(e, "responses[%zu]", i);

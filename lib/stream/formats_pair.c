@@ -65,6 +65,9 @@ static bool
 marked_tie(const struct draft *d)
 {
 	static const char *const keys[] = {"status", "winner", "preference", "label"};
+	if (json_is_true(json_object_get(d->v, "is_tie")) ||
+		json_is_true(json_object_get(d->v, "tie")))
+		return true;
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
 		const json_t *x = json_object_get(d->v, keys[i]);
 		if (is_tie(x) && strcasecmp(json_string_value(x), "none") != 0)
@@ -86,11 +89,11 @@ read_sides(struct draft *d, const char *const keys[2], const char **reason, stru
 			return rc;
 		draft_use(d, keys[i]);
 	}
-	if (marked_tie(d)) {
-		*reason = "a tie";
-		return 0;
-	}
-	return 1;
+	const json_t *label = json_object_get(d->v, "label");
+	bool bad =
+		json_is_false(label) || (json_is_integer(label) && json_integer_value(label) == 0);
+	*reason = bad ? "the pair is labelled bad" : "a tie";
+	return !bad && !marked_tie(d);
 }
 
 /* The first of two names that is there; the first when none is. */
@@ -111,6 +114,32 @@ read_pair(struct draft *d, const char **reason, struct err *e)
 	if (rc > 0)
 		rc = need_prompt(d, reason, e);
 	return rc > 0 ? draft_pair_rewards(d, reason, e) : rc;
+}
+
+/*
+ * ms-swift: the answer in messages, or query, history and response, is the better one;
+ * rejected_response, or the last turn of rejected_messages, the worse.
+ */
+int
+read_swift(struct draft *d, const char **reason, struct err *e)
+{
+	const json_t *talk = json_object_get(d->v, "messages");
+	const char *better = talk ? "messages" : "response";
+	const char *worse = either(d, "rejected_response", "rejected_messages");
+	struct candidate *c = draft_add_side(d, sides[0], NULL);
+	int rc = draft_answer(d, c, json_object_get(d->v, better), better, reason, e);
+	struct dialogue whole = c->dialogue;
+	draft_use(d, better);
+	draft_use(d, worse);
+	if (rc > 0)
+		rc = draft_answer(d, draft_add_side(d, sides[1], NULL),
+			json_object_get(d->v, worse), worse, reason, e);
+	if (rc <= 0 || talk == NULL)
+		return rc > 0 ? draft_find_prompt(d, reason, e) : rc;
+	if (whole.n > 0 && whole.turns[whole.n - 1].role == ROLE_ASSISTANT)
+		whole.n--;
+	dialogue_append(&d->prompt, d->arena, &whole, 0, whole.n);
+	return draft_system(d, reason, e);
 }
 
 int

@@ -127,6 +127,10 @@ read_tldr(struct draft *d, const char **reason, struct err *e)
 		     *choice = json_object_get(d->v, "choice");
 	if (list == NULL)
 		return -1;
+	if (json_is_null(choice)) {
+		*reason = "no preference";
+		return 0;
+	}
 	json_int_t best = json_integer_value(choice), n = (json_int_t)json_array_size(list);
 	if (!json_is_integer(choice) || best < 0 || best >= n)
 		return err_set(e, ERR_DATA, "choice: not one of the %lld summaries", (long long)n);

@@ -102,7 +102,9 @@ read_webgpt(struct draft *d, const char **reason, struct err *e)
 		json_object_del(rest, "full_text");
 		json_object_set_new(d->extra, "question", rest);
 	}
-	int rc = draft_prompt_value(d, text ? text : question, "question", false, reason, e);
+	int rc = d->im->prompt_from || text == NULL
+			 ? draft_prompt(d, "question", false, reason, e)
+			 : draft_prompt_value(d, text, "question", false, reason, e);
 	int better = json_number_value(b) > json_number_value(a);
 	return rc > 0 ? two_answers(d, &two, better, reason, e) : rc;
 }

@@ -6,7 +6,7 @@
 #include "lib/stream/import_impl.h"
 
 static const format_reader readers[] = {
-#define READER_ROW(E, name, reader, members) [IMPORT_##E] = reader,
+#define READER_ROW(E, name, reader, takes, members) [IMPORT_##E] = reader,
 	IMPORT_TABLE(READER_ROW)
 #undef READER_ROW
 };

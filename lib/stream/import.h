@@ -11,7 +11,8 @@
  * next but for the notes.
  *
  * A format is one row: name, what it is called on the command line, its reader
- * (lib/stream/import_impl.h), and what tells it, in alternatives split by ';', each a list of
+ * (lib/stream/import_impl.h), which options mean something to it (p: --prompt-from, r:
+ * --reward-from), and what tells it, in alternatives split by ';', each a list of
  * members that must be there and not null:
  *   a|b      one of them          a:s a:l a:o   it is a string, a list, an object
  *   a:d      it is a text that begins as a dialogue of HH-RLHF
@@ -23,79 +24,83 @@
  */
 #define IMPORT_TABLE(X)                                                                           \
 	/* Anthropic HH-RLHF: two dialogues as text */                                            \
-	X(HH, "hh", read_hh, "chosen:d rejected !prompt")                                         \
+	X(HH, "hh", read_hh, "", "chosen:d rejected !prompt")                                     \
 	/* TRL's preference types, and all else that has a chosen and a rejected side: Orca,      \
 	 * Alpaca, ShareGPT and LLaMA-Factory pairs, argilla, axolotl, RewardBench */             \
-	X(TRL, "trl", read_pair,                                                                  \
+	X(TRL, "trl", read_pair, "pr",                                                            \
 		"chosen|chosen_response rejected?|rejected_response?|reject? @hh @ultrafeedback;" \
 		"chosen?|chosen_response? rejected|rejected_response|reject @hh @ultrafeedback")  \
 	/* PRO's processed data */                                                                \
-	X(PRO, "pro", read_pro, "prefix suffix")                                                  \
-	X(RRHF, "rrhf", read_rrhf,                                                                \
+	X(PRO, "pro", read_pro, "", "prefix suffix")                                              \
+	X(RRHF, "rrhf", read_rrhf, "pr",                                                          \
 		"query|prompt|instruction|question scores|rewards responses:l !context @records") \
 	/* openbmb/UltraFeedback; TRL's with score_chosen (HuggingFaceH4) */                      \
-	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback,                                     \
+	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback, "pr",                               \
 		"instruction completions;chosen rejected score_chosen|score_rejected @hh")        \
 	/* summarize-from-feedback */                                                             \
-	X(TLDR, "tldr", read_tldr, "info summaries choice")                                       \
+	X(TLDR, "tldr", read_tldr, "", "info summaries choice?")                                  \
 	/* Open-Assistant's rankings */                                                           \
-	X(OASST, "oasst", read_oasst, "context responses:l")                                      \
+	X(OASST, "oasst", read_oasst, "", "context responses:l")                                  \
 	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                    \
-	X(MESSAGES, "messages", read_messages,                                                    \
+	X(MESSAGES, "messages", read_messages, "r",                                               \
 		"messages|conversations|conversation !chosen* !rejected* !completion")            \
-	X(RECORDS, "records", NULL, "prompt responses[text]")                                     \
+	X(RECORDS, "records", NULL, "", "prompt responses[text]")                                 \
+	/* ms-swift's preferences */                                                              \
+	X(SWIFT, "swift", read_swift, "p",                                                        \
+		"messages|query rejected_response?|rejected_messages? !chosen*")                  \
 	/* OpenAI's preference fine-tuning */                                                     \
-	X(OPENAI, "openai", read_openai, "input preferred_output non_preferred_output")           \
-	X(NECTAR, "nectar", read_nectar, "prompt answers[answer]")                                \
+	X(OPENAI, "openai", read_openai, "p", "input preferred_output non_preferred_output")      \
+	X(NECTAR, "nectar", read_nectar, "p", "prompt answers[answer]")                           \
 	/* HuggingFaceH4/stack-exchange-preferences, lvwerra/stack-exchange-paired */             \
-	X(STACKEXCHANGE, "stackexchange", read_stackexchange,                                     \
+	X(STACKEXCHANGE, "stackexchange", read_stackexchange, "pr",                               \
 		"question response_j response_k;question answers[text]")                          \
 	/* stanfordnlp/SHP */                                                                     \
-	X(SHP, "shp", read_shp, "history human_ref_A human_ref_B labels?")                        \
-	X(WEBGPT, "webgpt", read_webgpt, "question answer_0 answer_1 score_0 score_1")            \
-	X(SAFERLHF, "saferlhf", read_saferlhf,                                                    \
+	X(SHP, "shp", read_shp, "p", "history human_ref_A human_ref_B labels?")                   \
+	X(WEBGPT, "webgpt", read_webgpt, "p", "question answer_0 answer_1 score_0 score_1")       \
+	X(SAFERLHF, "saferlhf", read_saferlhf, "pr",                                              \
 		"prompt response_0 response_1 better_response_id?|safer_response_id?")            \
 	/* nvidia/HelpSteer, HelpSteer2 and its preferences, HelpSteer3 */                        \
-	X(HELPSTEER, "helpsteer", read_helpsteer,                                                 \
+	X(HELPSTEER, "helpsteer", read_helpsteer, "pr",                                           \
 		"prompt response_1 response_2 preference_strength?;"                              \
 		"context response1 response2 overall_preference?;"                                \
 		"prompt response helpfulness")                                                    \
 	/* OpenAssistant/oasst1, oasst2: message trees */                                         \
-	X(OASST_TREE, "oasst-tree", NULL, "message_tree_id prompt:o")                             \
+	X(OASST_TREE, "oasst-tree", NULL, "", "message_tree_id prompt:o")                         \
 	/* lmsys/chatbot_arena_conversations, lmsys-arena-human-preference-55k, MT-bench's        \
 	 * human judgments */                                                                     \
-	X(ARENA, "arena", read_arena,                                                             \
+	X(ARENA, "arena", read_arena, "p",                                                        \
 		"conversation_a conversation_b winner?;"                                          \
 		"prompt|question|instruction response_a response_b "                              \
 		"winner_model_a?|winner?|preferred?|preference?")                                 \
 	/* prometheus-eval/Preference-Collection */                                               \
-	X(PROMETHEUS, "prometheus", read_prometheus,                                              \
+	X(PROMETHEUS, "prometheus", read_prometheus, "p",                                         \
 		"orig_instruction orig_response_A orig_response_B orig_preference?|orig_score_A") \
 	/* AlpacaFarm and AlpacaEval annotations */                                               \
-	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "instruction output_1 output_2 preference?") \
+	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "p",                                         \
+		"instruction output_1 output_2 preference?")                                      \
 	/* distilabel: generations and ratings in two lists */                                    \
-	X(DISTILABEL, "distilabel", read_distilabel,                                              \
+	X(DISTILABEL, "distilabel", read_distilabel, "pr",                                        \
 		"instruction|prompt|input generations ratings|rating !chosen*")                   \
 	/* TRL's and LLaMA-Factory's KTO, BeaverTails: one answer and a label */                  \
-	X(KTO, "kto", read_single,                                                                \
+	X(KTO, "kto", read_single, "pr",                                                          \
 		"prompt|question|instruction|query|input|messages "                               \
-		"completion|response|answer|output label?|kto_tag?|is_safe? !chosen*")            \
+		"completion|response|answer|output label?|kto_tag?|is_safe? !chosen* !rejected*") \
 	/* Alpaca; LLaMA-Factory's ranking: output is a list, best first */                       \
-	X(ALPACA, "alpaca", read_alpaca, "instruction output !chosen* @kto")                      \
+	X(ALPACA, "alpaca", read_alpaca, "pr", "instruction output !chosen* !rejected* @kto")     \
 	/* TRL's prompt and completion */                                                         \
-	X(COMPLETION, "completion", read_single,                                                  \
+	X(COMPLETION, "completion", read_single, "pr",                                            \
 		"prompt|question|query|problem|instruction|input "                                \
 		"completion|response|answer|output "                                              \
-		"!chosen* !label !score_0 @kto @alpaca @helpsteer")                               \
+		"!chosen* !rejected* !label !score_0 @kto @alpaca @helpsteer")                    \
 	/* TRL's prompts alone */                                                                 \
-	X(PROMPTS, "prompts", read_prompts,                                                       \
+	X(PROMPTS, "prompts", read_prompts, "p",                                                  \
 		"prompt !chosen* !reject* !completion* !response* !answer* !output* !suffix "     \
 		"!generations !messages !label @oasst-tree")
 
-#define IMPORT_ENUM(E, name, reader, members) IMPORT_##E,
+#define IMPORT_ENUM(E, name, reader, takes, members) IMPORT_##E,
 enum import_format { IMPORT_AUTO, IMPORT_TABLE(IMPORT_ENUM) IMPORT_FORMAT_N };
 #undef IMPORT_ENUM
-#define IMPORT_CHOICE(E, name, reader, members) "|" name
+#define IMPORT_CHOICE(E, name, reader, takes, members) "|" name
 #define IMPORT_FORMATS "auto" IMPORT_TABLE(IMPORT_CHOICE)
 const char *import_format_name(enum import_format f);
 
@@ -139,6 +144,9 @@ int import_parse_scale(struct importer *im, const char *spec, struct err *e);
 /* The one format that v is in; ERR_DATA when several fit, or none: with v's members, the nearest
  * format and what it lacks. */
 int import_detect(const json_t *v, enum import_format *f, struct err *e);
+
+/* ERR_USAGE when im has an option that its format has no use for. */
+int import_check(const struct importer *im, struct err *e);
 
 /* What became of one value: records (the caller's) and rejects, in order. */
 struct imported {

@@ -5,9 +5,9 @@
 #include "lib/stream/import_impl.h"
 
 static const struct {
-	const char *name, *members;
-} formats[] = {[IMPORT_AUTO] = {"auto", ""},
-#define FORMAT_ROW(E, name, reader, members) [IMPORT_##E] = {name, members},
+	const char *name, *takes, *members;
+} formats[] = {[IMPORT_AUTO] = {"auto", "pr", ""},
+#define FORMAT_ROW(E, name, reader, takes, members) [IMPORT_##E] = {name, takes, members},
 	IMPORT_TABLE(FORMAT_ROW)
 #undef FORMAT_ROW
 };
@@ -254,4 +254,18 @@ import_detect(const json_t *v, enum import_format *f, struct err *e)
 		err_set(e, ERR_DATA, "could be %s; name the format with --format", names.data);
 	buf_free(&names);
 	return n == 1 ? 0 : n > 1 ? -1 : unknown(v, e);
+}
+
+int
+import_check(const struct importer *im, struct err *e)
+{
+	const char *takes = formats[im->format].takes;
+	if (im->prompt_from && !strchr(takes, 'p'))
+		return err_set(e, ERR_USAGE, "--prompt-from: format %s says where its prompt is",
+			formats[im->format].name);
+	if (im->reward_from && !strchr(takes, 'r'))
+		return err_set(e, ERR_USAGE,
+			"--reward-from: format %s has no scores to choose from",
+			formats[im->format].name);
+	return 0;
 }

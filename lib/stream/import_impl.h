@@ -117,6 +117,7 @@ int read_ultrafeedback(struct draft *d, const char **reason, struct err *e);
 int read_tldr(struct draft *d, const char **reason, struct err *e);
 int read_oasst(struct draft *d, const char **reason, struct err *e);
 int read_messages(struct draft *d, const char **reason, struct err *e);
+int read_swift(struct draft *d, const char **reason, struct err *e);
 int read_openai(struct draft *d, const char **reason, struct err *e);
 int read_nectar(struct draft *d, const char **reason, struct err *e);
 int read_stackexchange(struct draft *d, const char **reason, struct err *e);

@@ -27,6 +27,15 @@ is_nothing(const json_t *v)
 	       (json_is_string(v) && json_string_length(v) == 0);
 }
 
+static bool
+is_blank(const json_t *v)
+{
+	const char *s = is_text(v) ? json_string_value(v) : "x";
+	size_t n = strlen(s);
+	text_strip(&s, &n);
+	return n == 0;
+}
+
 int
 draft_system(struct draft *d, const char **reason, struct err *e)
 {
@@ -36,7 +45,7 @@ draft_system(struct draft *d, const char **reason, struct err *e)
 		if (x == NULL)
 			continue;
 		draft_use(d, keys[i]);
-		if (is_nothing(x))
+		if (is_nothing(x) || is_blank(x))
 			continue;
 		if (!is_text(x))
 			return err_set(e, ERR_DATA, "%s: not a text", keys[i]);
@@ -151,13 +160,6 @@ draft_prompt_value(struct draft *d, const json_t *v, const char *what, bool plai
 	return dialogue_read_messages(&d->prompt, d->arena, v, what, reason, e);
 }
 
-int
-draft_prompt(struct draft *d, const char *key, bool plain, const char **reason, struct err *e)
-{
-	draft_use(d, key);
-	return draft_prompt_value(d, json_object_get(d->v, key), key, plain, reason, e);
-}
-
 /* Two texts of the prompt on a line each: instruction and input, as LLaMA-Factory joins them. */
 static void
 add_line(struct draft *d, const json_t *v)
@@ -188,6 +190,15 @@ named_prompt(struct draft *d, const char **reason, struct err *e)
 		s += k + 1;
 	}
 	return rc;
+}
+
+int
+draft_prompt(struct draft *d, const char *key, bool plain, const char **reason, struct err *e)
+{
+	draft_use(d, key);
+	return d->im->prompt_from
+		       ? named_prompt(d, reason, e)
+		       : draft_prompt_value(d, json_object_get(d->v, key), key, plain, reason, e);
 }
 
 static const char *
@@ -221,26 +232,50 @@ are_whole(const struct draft *d)
 	return d->n > 0 && i < x->n && x->turns[i].role == ROLE_USER;
 }
 
+/* A text of whole, which is one or holds some in lists and objects, has part in it. */
 static bool
-has_text(const json_t *whole, const json_t *part)
+has_text(const json_t *whole, const char *part, size_t n)
 {
-	const char *s = json_string_value(part);
-	size_t n = json_string_length(part);
-	text_strip(&s, &n);
-	return n == 0 || memmem(json_string_value(whole), json_string_length(whole), s, n) != NULL;
+	const char *key;
+	json_t *x;
+	if (n == 0)
+		return true;
+	if (is_text(whole))
+		return memmem(json_string_value(whole), json_string_length(whole), part, n) != NULL;
+	for (size_t i = 0; i < json_array_size(whole); i++)
+		if (has_text(json_array_get(whole, i), part, n))
+			return true;
+	json_object_foreach((json_t *)whole, key, x) if (has_text(x, part, n)) return true;
+	return false;
+}
+
+/* What x says, a text, texts or messages, is in whole; what is none of these says nothing. */
+static bool
+is_said(const json_t *whole, const json_t *x)
+{
+	if (is_text(x)) {
+		const char *part = json_string_value(x);
+		size_t n = json_string_length(x);
+		text_strip(&part, &n);
+		return has_text(whole, part, n);
+	}
+	for (size_t i = 0; i < json_array_size(x); i++) {
+		const json_t *m = json_array_get(x, i);
+		const json_t *text = json_object_get(m, "content");
+		if (!is_said(whole, text ? text : m))
+			return false;
+	}
+	return true;
 }
 
 /* Another text beside the prompt must be in it, else we do not know what the prompt is. */
 static int
 check_others(const struct draft *d, const char *key, const char *const *keys, struct err *e)
 {
-	const json_t *prompt = json_object_get(d->v, key);
 	for (; *keys; keys++) {
 		const json_t *x = json_object_get(d->v, *keys);
 		bool joined = strcmp(key, "instruction") == 0 && strcmp(*keys, "input") == 0;
-		if (strcmp(*keys, key) == 0 || is_nothing(x) || joined)
-			continue;
-		if (!is_text(x) || !is_text(prompt) || !has_text(prompt, x))
+		if (strcmp(*keys, key) != 0 && !joined && !is_said(json_object_get(d->v, key), x))
 			return err_set(e, ERR_DATA,
 				"%s and %s could both be the prompt; say --prompt-from %s, or "
 				"%s,%s for both",
@@ -335,11 +370,13 @@ find(struct draft *d, const char **reason, struct err *e)
 		rc = check_others(d, part, parts, e) < 0 ? -1
 							 : draft_prompt(d, part, false, reason, e);
 	const json_t *input = json_object_get(d->v, "input");
-	if (rc > 0 && text && strcmp(text, "instruction") == 0 && is_text(input)) {
-		draft_use(d, "input");
-		if (!is_nothing(input))
-			add_line(d, input);
+	if (rc > 0 && text && strcmp(text, "instruction") == 0 && !is_nothing(input)) {
+		if (!is_text(input))
+			return err_set(e, ERR_DATA, "input: not a text");
+		add_line(d, input);
 	}
+	if (text && strcmp(text, "instruction") == 0)
+		draft_use(d, "input");
 	return rc;
 }
 

@@ -158,11 +158,15 @@ draft_pair_rewards(struct draft *d, const char **reason, struct err *e)
 		memcpy(best, found, sizeof best);
 		memcpy(key, keys, sizeof key);
 	}
+	for (int i = 0; from && i < 2 && best[0] == NULL; i++)
+		found[i] = json_at(json_object_get(d->v, sides[i]), from);
+	if (from && best[0] == NULL && best[1] == NULL && found[0] && found[1])
+		memcpy(best, found, sizeof best); /* a member of each side */
 	if (from && best[0] == NULL && best[1] == NULL)
 		return err_set(e, ERR_DATA, "--reward-from %s: no member %s_chosen or chosen_%s",
 			from, from, from);
 	for (int i = 0; i < 2; i++) {
-		if (best[i])
+		if (best[i] && *key[i])
 			draft_use(d, key[i]);
 		int rc = draft_reward(
 			d, &d->candidates[i], draft_number(d, best[i]), key[i], reason, e);

@@ -4,6 +4,7 @@
  *  "out": the records that it becomes, "reject": the reason, "error": the message}, "format".
  * The inputs are made up here, in the shapes that the data cards and the readers' comments name.
  */
+#include "lib/stream/export.h"
 #include "lib/stream/import.h"
 #include "lib/stream/input.h"
 #include "lib/stream/record.h"
@@ -14,7 +15,7 @@ enum { PATH = 512 };
 
 static const char cases_path[] = "tests/golden/import/cases.jsonl";
 static const char *const names[] = {"auto",
-#define NAME(E, name, reader, members) name,
+#define NAME(E, name, reader, takes, members) name,
 	IMPORT_TABLE(NAME)
 #undef NAME
 };
@@ -227,6 +228,60 @@ test_cases(void)
 	json_decref(seen);
 }
 
+/* The record's prompt and its first two texts. */
+static json_t *
+essence(const json_t *record)
+{
+	json_t *o = json_object(), *list = json_array();
+	const json_t *responses = json_object_get(record, "responses");
+	json_object_set(o, "prompt", json_object_get(record, "prompt"));
+	for (size_t i = 0; i < 2; i++)
+		json_array_append(list, json_object_get(json_array_get(responses, i), "text"));
+	json_object_set_new(o, "texts", list);
+	return o;
+}
+
+/* Written for TRL and read again, a record has the prompt and the texts that it had. */
+static bool
+comes_back(const json_t *record)
+{
+	struct record r = {0};
+	struct buf b = BUF_INIT;
+	struct err e = {0};
+	const char *reason = NULL;
+	bool same = true;
+	if (record_take(&r, json_deep_copy(record), &e) == 0 &&
+		export_record(&r, EXPORT_TRL, &b, &reason, &e) > 0) {
+		json_t *in = json_parse(b.data, strcspn(b.data, "\n"), &e), *o = outcome(in);
+		json_t *x = essence(record),
+		       *y = essence(json_array_get(json_object_get(o, "out"), 0));
+		same = json_equal(x, y);
+		if (!same)
+			printf("# %s", b.data);
+		json_decref(in);
+		json_decref(o);
+		json_decref(x);
+		json_decref(y);
+	}
+	record_free(&r);
+	buf_free(&b);
+	return same;
+}
+
+static void
+test_there_and_back(void)
+{
+	const char *path = cases_path;
+	struct input *in = input_open(&path, 1);
+	json_t *v, *record;
+	size_t i;
+	while ((v = next_case(in)) != NULL) {
+		json_array_foreach(json_object_get(v, "out"), i, record) CHECK(comes_back(record));
+		json_decref(v);
+	}
+	input_close(in);
+}
+
 /* The man page has the formats of the table, in its order, and no others. */
 static void
 test_manual(void)
@@ -259,6 +314,7 @@ main(void)
 	RUN(test_reward_from);
 	RUN(test_reward_scale);
 	RUN(test_prompt_from);
+	RUN(test_there_and_back);
 	RUN(test_manual);
 	TEST_END;
 }

@@ -492,28 +492,22 @@ test_export(void)
 	static const char raw[] =
 		"{\"prompt\":\"p\",\"responses\":[{\"text\":\"x\",\"source\":\"s\"}]}";
 	static const char one[] = "{\"prompt\":[" USER("p") "],\"responses\":[{\"text\":\"x\"}]}";
-	CHECK_STR(export(record, EXPORT_TRL),
-		"{\"id\":\"t:1\",\"prompt\":[" USER("q") "," BOT("a") "," USER(
-			"r") "],\"chosen\":[" BOT("x") "],\"rejected\":[" BOT("y") "],\"score_"
-										   "chosen\":2.0,"
-										   "\"score_"
-										   "rejected\":0.5}"
-										   "\n"
-										   "{\"id\":\"t:"
-										   "1\",\"prompt\":"
-										   "[" USER("q") "," BOT("a") "," USER("r") "],\"chosen\":[" BOT(
-											   "x") "],"
-												"\""
-												"re"
-												"je"
-												"ct"
-												"ed"
-												"\""
-												":"
-												"[" BOT("z") "]}\n");
+	static const char prompt[] =
+		"{\"id\":\"t:1\",\"prompt\":[" USER("q") "," BOT("a") "," USER("r") "]";
+	struct buf want = BUF_INIT;
+	buf_printf(&want,
+		"%s,\"chosen\":[" BOT("x") "],\"rejected\":[" BOT(
+			"y") "],\"score_chosen\":2.0,"
+			     "\"score_rejected\":0.5,\"subset\":\"u\"}\n%s,\"chosen\":[" BOT(
+				     "x") "],"
+					  "\"rejected\":[" BOT("z") "],\"subset\":\"u\"}\n",
+		prompt, prompt);
+	CHECK_STR(export(record, EXPORT_TRL), want.data);
+	buf_free(&want);
 	CHECK_STR(export(record, EXPORT_RRHF),
 		"{\"id\":\"t:1\",\"query\":\"\\n\\nHuman: q\\n\\nAssistant: a\\n\\nHuman: r\\n\\n"
-		"Assistant:\",\"responses\":[\"x\",\"y\",\"z\"],\"scores\":[2.0,1.0,0.0]}\n");
+		"Assistant:\",\"responses\":[\"x\",\"y\",\"z\"],\"scores\":[2.0,1.0,0.0],"
+		"\"subset\":\"u\"}\n");
 	CHECK_STR(export(record, EXPORT_ALPACAEVAL),
 		"{\"instruction\":\"\\n\\nHuman: q\\n\\nAssistant: a\\n\\nHuman: "
 		"r\\n\\nAssistant:\","
@@ -529,6 +523,22 @@ test_export(void)
 	CHECK_STR(export("{\"prompt\":\"p\",\"responses\":[{\"text\":\"x\",\"reward\":\"y\"}]}",
 			  EXPORT_RRHF),
 		"error: responses[0]: reward: not a number");
+	/* members of a message and of the record go along, provenance does not; ties are no pairs
+	 */
+	CHECK_STR(export("{\"prompt\":[{\"role\":\"user\",\"content\":\"q\",\"name\":\"n\"}],"
+			 "\"responses\":[{\"text\":\"x\",\"weight\":0,\"reasoning_content\":\"t\","
+			 "\"scored_by\":{},\"reward\":1},{\"text\":\"y\",\"reward\":1.0},"
+			 "{\"text\":\"z\",\"reward\":0}],\"tools\":[1]}",
+			  EXPORT_TRL),
+		"{\"prompt\":[{\"role\":\"user\",\"content\":\"q\",\"name\":\"n\"}],\"chosen\":[{"
+		"\"role\":\"assistant\",\"content\":\"x\",\"reasoning_content\":\"t\",\"weight\":0}"
+		"],"
+		"\"rejected\":[" BOT("z") "],\"score_chosen\":1.0,\"score_rejected\":0.0,"
+					  "\"tools\":[1]}\n");
+	CHECK_STR(export("{\"prompt\":\"p\",\"responses\":[{\"text\":\"x\",\"reward\":1},"
+			 "{\"text\":\"y\",\"reward\":1}]}",
+			  EXPORT_TRL),
+		"rejected: responses of equal reward");
 	/* what was written for others is read back */
 	CHECK_STR(import(export(
 			  "{\"prompt\":[" USER("q") "],\"responses\":[{\"text\":\"x\",\"reward\":"
