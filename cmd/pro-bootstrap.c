@@ -5,6 +5,8 @@
 
 #include "lib/align/bootstrap.h"
 #include "lib/base/cli.h"
+#include "lib/base/file.h"
+#include "lib/base/path.h"
 
 static struct {
 	int64_t parts, part;
@@ -169,6 +171,31 @@ check_usage(void)
 		die(ERR_USAGE, "--resume and --overwrite exclude each other");
 }
 
+/* What is read or written may not be where the model or the work will be. */
+static int
+check_paths(struct err *e)
+{
+	int rc = path_apart("--model", boot.model, boot.out, ".work", e);
+	if (rc == 0)
+		rc = path_apart("--reward", boot.reward, boot.out, ".work", e);
+	for (int i = 0; i < N_PASSED; i++) {
+		bool names_file = strncmp(passed[i].name, "validate", 8) == 0 ||
+				  strstr(passed[i].name, "template") != NULL;
+		struct buf what = BUF_INIT;
+		buf_printf(&what, "--%s", passed[i].name);
+		for (int k = 0; k < passed[i].values.n && names_file && rc == 0; k++)
+			if (file_exists(passed[i].values.v[k]))
+				rc = path_apart(
+					what.data, passed[i].values.v[k], boot.out, ".work", e);
+		buf_free(&what);
+	}
+	if (rc == 0)
+		rc = path_apart("--rejects", cli.rejects, boot.out, ".work", e);
+	for (int i = 0; i < cli.n_files && rc == 0; i++)
+		rc = path_apart("the input", cli.files[i], boot.out, ".work", e);
+	return rc;
+}
+
 /* --part: a filter. */
 static int
 print_part(struct filter *f, struct err *e)
@@ -236,6 +263,11 @@ main(int argc, char **argv)
 	build_table();
 	cli_parse(&cli, argc, argv);
 	check_usage();
+	if (opt.part < 0) {
+		boot.out = path_clean(boot.out); /* OUT.work, and no option of another program */
+		if (check_paths(&e) < 0)
+			cli_die(&cli, &e);
+	}
 	boot.parts = (int)opt.parts;
 	boot.seed = cli.seed;
 	boot.keep_top = !opt.naive;

@@ -85,12 +85,14 @@ cmd_init(int argc, char **argv)
 			tokenizer_vocab(t), tokenizer_bos(t), tokenizer_eos(t)};
 	if (folder_config(&config, c.files[0], &d, &e) < 0)
 		cli_die(&c, &e);
-	char *tmp = folder_begin(out, &e);
+	struct folder f;
 	struct kernels *k = open_kernels(&c);
-	int rc = tmp ? init_write(&config, c.seed, dtype, k, tmp, &e) : -1;
+	int rc = folder_begin(&f, out, &e);
+	if (rc == 0)
+		rc = init_write(&config, c.seed, dtype, k, f.tmp, &e);
 	if (rc == 0 && tok)
-		rc = folder_copy(tok, tmp, tokenizer_files(), &e);
-	if (folder_end(tmp, out, rc, &e) < 0)
+		rc = folder_copy(tok, f.tmp, tokenizer_files(), &e);
+	if (folder_end(&f, rc, &e) < 0)
 		cli_die(&c, &e);
 	cli_info(&c, "%s: %lld parameters", out, (long long)config_parameters(&config));
 	config_free(&config);
@@ -182,14 +184,17 @@ cmd_tokenizer(int argc, char **argv)
 		.min_count = (int)min_count};
 	struct buf text = BUF_INIT, json = BUF_INIT, config = BUF_INIT;
 	int got;
-	if (read_stdin(&text, &e) < 0 ||
-		bpe_train(text.data, text.len, &p, &json, &config, &got, &e) < 0)
-		cli_die(&c, &e);
-	char *tmp = folder_begin(out, &e);
-	int rc = tmp ? folder_write(tmp, "tokenizer.json", &json, &e) : -1;
+	struct folder f;
+	int rc = folder_begin(&f, out, &e);
 	if (rc == 0)
-		rc = folder_write(tmp, "tokenizer_config.json", &config, &e);
-	if (folder_end(tmp, out, rc, &e) < 0)
+		rc = read_stdin(&text, &e);
+	if (rc == 0)
+		rc = bpe_train(text.data, text.len, &p, &json, &config, &got, &e);
+	if (rc == 0)
+		rc = folder_write(f.tmp, "tokenizer.json", &json, &e);
+	if (rc == 0)
+		rc = folder_write(f.tmp, "tokenizer_config.json", &config, &e);
+	if (folder_end(&f, rc, &e) < 0)
 		cli_die(&c, &e);
 	if (got < vocab)
 		cli_warn(&c, "%s: %d tokens, not %lld: the text has no more pairs", out, got,

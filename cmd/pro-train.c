@@ -6,6 +6,8 @@
 
 #include "lib/align/job.h"
 #include "lib/base/cli.h"
+#include "lib/base/file.h"
+#include "lib/base/path.h"
 #include "lib/base/progress.h"
 
 static struct job_options o;
@@ -110,6 +112,26 @@ check_usage(struct err *e)
 	return 0;
 }
 
+/* What is read or written may not be where the model will be. */
+static int
+check_paths(struct err *e)
+{
+	static const char work[] = ".checkpoints";
+	const char *out = o.out_dir, *template = o.template_name;
+	int rc = path_apart("--model", o.model_dir, out, work, e);
+	if (rc == 0)
+		rc = path_apart("--validate", o.validate.file, out, work, e);
+	if (rc == 0)
+		rc = path_apart("--validate-reward", o.validate.reward_dir, out, work, e);
+	if (rc == 0 && template && file_exists(template))
+		rc = path_apart("--template", template, out, work, e);
+	if (rc == 0)
+		rc = path_apart("--rejects", cli.rejects, out, work, e);
+	for (int i = 0; i < cli.n_files && rc == 0; i++)
+		rc = path_apart("the input", cli.files[i], out, work, e);
+	return rc;
+}
+
 /* The options that are not stored as they are written. */
 static int
 take_options(struct err *e)
@@ -127,7 +149,7 @@ take_options(struct err *e)
 		return -1;
 	if (plan)
 		o.out_dir = NULL; /* nothing is claimed or written */
-	return 0;
+	return plan ? 0 : check_paths(e);
 }
 
 static int

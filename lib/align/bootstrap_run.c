@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/align/bootstrap.h"
+#include "lib/align/made.h"
 #include "lib/base/file.h"
 
 static int
@@ -74,24 +75,69 @@ take_lock(const char *work, int *lock, struct err *e)
 static bool
 is_ours(const char *name)
 {
-	return strncmp(name, "part-", 5) == 0 || strcmp(name, "options") == 0 ||
+	return made_numbered(name, "part-") || strcmp(name, "options") == 0 ||
 	       strcmp(name, "finished") == 0;
+}
+
+/* And in the folder of a part. */
+static bool
+is_of_part(const char *name)
+{
+	static const char *const names[] = {"data.jsonl", "augmented.jsonl",
+		"augmented.jsonl.partial", "ranked.jsonl", "ranked.jsonl.partial", "model",
+		"model.checkpoints", "done", "pro-augment.rejects", "pro-rerank.rejects",
+		"pro-train.rejects", ".", ".."};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return strstr(name, ".tmp-pro-") != NULL || strstr(name, ".old-pro-") != NULL;
+}
+
+static int
+check_part(const char *dir, struct err *e)
+{
+	DIR *d = opendir(dir);
+	int rc = d ? 0
+		   : err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-bootstrap", dir);
+	for (struct dirent *de; rc == 0 && (de = readdir(d));)
+		if (!is_of_part(de->d_name))
+			rc = err_set(e, ERR_CANTCREAT,
+				"%s/%s: was not made by pro-bootstrap, which removes the rest: "
+				"move it away",
+				dir, de->d_name);
+	if (d)
+		closedir(d);
+	return rc;
+}
+
+/* Calls f for what is ours in the work folder. */
+static int
+each_ours(const struct bootstrap *o, int (*f)(const char *path, struct err *e), struct err *e)
+{
+	struct buf work = BUF_INIT, path = BUF_INIT;
+	DIR *d = opendir(bootstrap_path(o, -1, "", &work));
+	int rc = d ? 0 : err_errno(e, ERR_IO, work.data);
+	for (struct dirent *de; rc == 0 && (de = readdir(d));) {
+		bool part = made_numbered(de->d_name, "part-");
+		if (is_ours(de->d_name) && (part || f == dir_remove))
+			rc = f(path_join(&path, work.data, de->d_name), e);
+	}
+	if (d)
+		closedir(d);
+	buf_free(&work);
+	buf_free(&path);
+	return rc;
 }
 
 static int
 remove_run(const struct bootstrap *o, struct err *e)
 {
-	struct buf work = BUF_INIT, path = BUF_INIT;
-	DIR *d = opendir(bootstrap_path(o, -1, "", &work));
-	int rc = d ? 0 : err_set(e, ERR_IO, "%s: %s", work.data, strerror(errno));
+	struct buf path = BUF_INIT;
+	int rc = each_ours(o, check_part, e);
 	if (rc == 0) /* first, so that half a run is none */
 		rc = dir_remove(bootstrap_path(o, -1, "options", &path), e);
-	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
-		if (is_ours(de->d_name))
-			rc = dir_remove(path_join(&path, work.data, de->d_name), e);
-	if (d)
-		closedir(d);
-	buf_free(&work);
+	if (rc == 0)
+		rc = each_ours(o, dir_remove, e);
 	buf_free(&path);
 	return rc;
 }
@@ -177,6 +223,8 @@ bootstrap_claim(const struct bootstrap *o, const char *options, bool resume, boo
 			"%s: no run to resume", work);
 	else if (!resume && !overwrite && file_exists(o->out))
 		rc = err_set(e, ERR_CANTCREAT, "%s exists; --overwrite replaces it", o->out);
+	else if (made_check(o->out, "pro-bootstrap", e) < 0)
+		rc = -1;
 	else
 		rc = dir_make(work, e);
 	if (rc == 0)
@@ -337,17 +385,25 @@ publish(const struct job *j, struct err *e)
 	const struct bootstrap *o = j->o;
 	struct buf path = BUF_INIT;
 	int rc = 0;
-	if (exists(o, o->parts - 1, "model"))
+	if (exists(o, o->parts - 1, "model") && made_check(o->out, "pro-bootstrap", e) < 0)
+		rc = err_prefix(
+			e, "%s is whole, but", bootstrap_path(o, o->parts - 1, "model", &path));
+	else if (exists(o, o->parts - 1, "model"))
 		rc = dir_replace(bootstrap_path(o, o->parts - 1, "model", &path), o->out, e);
 	else if (!file_exists(o->out))
 		rc = err_set(
 			e, ERR_CONFIG, "%s: gone", bootstrap_path(o, o->parts - 1, "model", &path));
-	if (rc == 0)
-		rc = bootstrap_write(o, -1, "finished", "", e);
+	if (rc < 0) {
+		buf_free(&path);
+		return rc;
+	}
+	rc = bootstrap_write(o, -1, "finished", "", e);
 	if (rc == 0 && j->clean) {
 		rc = remove_run(o, e);
 		rmdir(bootstrap_path(o, -1, "", &path)); /* stays where others left something */
 	}
+	if (rc < 0)
+		err_prefix(e, "%s is whole, but", o->out);
 	buf_free(&path);
 	return rc;
 }

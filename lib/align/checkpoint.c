@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/align/made.h"
 #include "lib/align/numbered.h"
+#include "lib/base/leftover.h"
+#include "lib/base/path.h"
 #include "lib/model/folder.h"
 #include "lib/text/tokenizer.h"
 
@@ -28,8 +31,8 @@ checkpoint_folder(struct buf *b, const struct checkpoints *c, const char *prefix
 static int
 sync_path(const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	int rc = fd < 0 ? -1 : fsync(fd), why = errno;
+	int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_CLOEXEC));
+	int rc = fd < 0 ? -1 : TEMP_FAILURE_RETRY(fsync(fd)), why = errno;
 	if (fd >= 0)
 		close(fd);
 	if (rc < 0 && why != EINVAL)
@@ -70,7 +73,7 @@ sync_dir(const char *dir, struct err *e)
 	return each_file(dir, sync_file, NULL, e) < 0 ? -1 : sync_path(dir, e);
 }
 
-/* Removes left-overs of a killed run: tmp-*. */
+/* Removes left-overs of a killed run: tmp-N. */
 static int
 remove_temporary(const char *dir, struct err *e)
 {
@@ -78,7 +81,7 @@ remove_temporary(const char *dir, struct err *e)
 	struct buf path = BUF_INIT;
 	int rc = 0;
 	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
-		if (strncmp(de->d_name, "tmp-", 4) == 0)
+		if (made_numbered(de->d_name, "tmp-"))
 			rc = dir_remove(path_join(&path, dir, de->d_name), e);
 	if (d)
 		closedir(d);
@@ -89,15 +92,24 @@ remove_temporary(const char *dir, struct err *e)
 static int
 claim(struct checkpoints *c, struct err *e)
 {
-	c->lock = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->lock < 0)
-		return err_set(e, ERR_CANTCREAT, "%s: %s", c->dir, strerror(errno));
-	if (flock(c->lock, LOCK_EX | LOCK_NB) < 0) {
-		close(c->lock);
-		c->lock = -1; /* not ours: checkpoints_close leaves the folder alone */
-		return err_set(e, ERR_CANTCREAT, "%s: another run is writing there", c->dir);
+	struct stat st;
+	for (;;) {
+		if (dir_make(c->dir, e) < 0)
+			return -1;
+		c->lock = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (c->lock < 0 && errno != ENOENT)
+			return err_errno(e, ERR_CANTCREAT, c->dir);
+		if (c->lock >= 0 && flock(c->lock, LOCK_EX | LOCK_NB) < 0) {
+			close(c->lock);
+			c->lock = -1; /* not ours: checkpoints_close leaves the folder alone */
+			return err_set(
+				e, ERR_CANTCREAT, "%s: another run is writing there", c->dir);
+		}
+		if (c->lock >= 0 && fstat(c->lock, &st) == 0 && file_is(c->dir, &st))
+			return 0;
+		if (c->lock >= 0)
+			close(c->lock); /* a run that ended just then has removed it */
 	}
-	return 0;
 }
 
 static int
@@ -107,7 +119,6 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 	int64_t *steps;
 	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
 	bool out = file_exists(c->out), finished = file_exists(path_join(&path, c->dir, FINISHED));
-	bool ours = file_exists(path_join(&path, c->out, "pro.json"));
 	free(steps);
 	buf_free(&path);
 	if (resume && (finished || (n == 0 && out)))
@@ -118,8 +129,8 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 		rc = err_set(e, ERR_CANTCREAT,
 			"%s: an unfinished run: --resume goes on with it, --overwrite discards it",
 			c->dir);
-	else if (out && !ours) /* whatever it is, it would be removed */
-		rc = err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-train", c->out);
+	else if (made_check(c->out, "pro-train", e) < 0) /* it would be removed */
+		rc = -1;
 	else if (!resume && !overwrite && out)
 		rc = err_set(e, ERR_CANTCREAT, "%s: exists; --overwrite replaces it", c->out);
 	return rc;
@@ -128,21 +139,38 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 int
 checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e)
 {
-	*c = (struct checkpoints){.lock = -1, .limit = 2, .out = x_strdup(out)};
-	for (size_t n = strlen(c->out); n > 1 && c->out[n - 1] == '/'; n--)
-		c->out[n - 1] = '\0';
+	*c = (struct checkpoints){.lock = -1, .limit = 2, .out = path_clean(out)};
 	struct buf b = BUF_INIT;
 	buf_printf(&b, "%s.checkpoints", c->out);
 	c->dir = b.data; /* kept */
-	if (check_start(c, resume, overwrite, e) < 0 || dir_make(c->dir, e) < 0 ||
-		claim(c, e) < 0) {
+	if (check_start(c, resume, overwrite, e) < 0 || claim(c, e) < 0) {
 		checkpoints_close(c);
 		return -1;
 	}
 	return 0;
 }
 
-/* Removes all step-N and best-N.  The lock stays on the directory itself. */
+static const char *
+temporary(struct buf *b, const struct checkpoints *c)
+{
+	return checkpoint_folder(b, c, "tmp-", getpid());
+}
+
+/* In one step, so that a kill leaves no half of a checkpoint under its name. */
+static int
+drop(const struct checkpoints *c, const char *dir, struct err *e)
+{
+	struct buf tmp = BUF_INIT;
+	int rc = dir_remove(temporary(&tmp, c), e);
+	if (rc == 0 && rename(dir, tmp.data) < 0)
+		rc = err_errno(e, ERR_IO, dir);
+	if (rc == 0)
+		rc = dir_remove(tmp.data, e);
+	buf_free(&tmp);
+	return rc;
+}
+
+/* Removes all step-N and best-N that pro-train made.  The lock stays on the directory itself. */
 static int
 discard(struct checkpoints *c, struct err *e)
 {
@@ -152,8 +180,12 @@ discard(struct checkpoints *c, struct err *e)
 	for (int p = 0; p < 2; p++) {
 		int64_t *v;
 		int n = numbered_list(c->dir, prefixes[p], &v);
-		for (int i = 0; i < n && rc == 0; i++)
-			rc = dir_remove(checkpoint_folder(&path, c, prefixes[p], v[i]), e);
+		for (int i = 0; i < n && rc == 0; i++) {
+			const char *dir = checkpoint_folder(&path, c, prefixes[p], v[i]);
+			rc = made_check(dir, "pro-train", e);
+			if (rc == 0)
+				rc = drop(c, dir, e);
+		}
 		free(v);
 	}
 	if (rc == 0)
@@ -166,6 +198,7 @@ discard(struct checkpoints *c, struct err *e)
 int
 checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
 {
+	leftover_sweep(c->out);
 	return remove_temporary(c->dir, e) < 0 || (!resume && discard(c, e) < 0) ? -1 : 0;
 }
 
@@ -178,7 +211,9 @@ checkpoints_finish(struct checkpoints *c, bool keep, struct err *e)
 	if (rc == 0)
 		rc = out_commit(&o, e);
 	buf_free(&path);
-	return rc < 0 || keep ? rc : discard(c, e); /* checkpoints_close removes the empty folder */
+	if (rc == 0 && !keep)
+		rc = discard(c, e); /* checkpoints_close removes the empty folder */
+	return rc < 0 ? err_prefix(e, "%s is whole, but", c->out) : 0;
 }
 
 void
@@ -279,8 +314,7 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 	const struct optim *o, const struct train_state *s, struct err *e)
 {
 	struct buf tmp = BUF_INIT, path = BUF_INIT;
-	buf_printf(&tmp, "%s/tmp-%ld", c->dir, (long)getpid());
-	int rc = dir_remove(tmp.data, e);
+	int rc = dir_remove(temporary(&tmp, c), e);
 	if (rc == 0)
 		rc = dir_make(tmp.data, e);
 	if (rc == 0)
@@ -318,7 +352,7 @@ prune(struct checkpoints *c, struct err *e)
 		const char *dir = checkpoint_folder(&path, c, "step-", steps[i]);
 		struct saved_state x;
 		if (i >= c->limit) {
-			rc = dir_remove(dir, e);
+			rc = drop(c, dir, e);
 		} else if (state_read(&x, dir, NULL) == 0) {
 			used[n_used++] = x.s.best_step;
 			state_free(&x);
@@ -331,7 +365,7 @@ prune(struct checkpoints *c, struct err *e)
 		for (int j = 0; j < n_used; j++)
 			needed |= used[j] == bests[i];
 		if (!needed)
-			rc = dir_remove(checkpoint_folder(&path, c, "best-", bests[i]), e);
+			rc = drop(c, checkpoint_folder(&path, c, "best-", bests[i]), e);
 	}
 	free(bests);
 	free(used);
@@ -363,5 +397,8 @@ checkpoint_save_best(
 int
 checkpoint_publish(struct checkpoints *c, const struct model *m, enum k_dtype dtype, struct err *e)
 {
+	/* again: it may have come while we trained */
+	if (made_check(c->out, "pro-train", e) < 0)
+		return -1;
 	return write_folder(c, c->out, m, dtype, NULL, NULL, e);
 }

@@ -33,8 +33,8 @@ struct checkpoints {
  * Claims OUT.checkpoints (made when missing).  A run that was not finished is there: ERR_CANTCREAT,
  * unless resume, or overwrite, which lets checkpoints_begin discard it.  resume without a
  * checkpoint: ERR_NOINPUT, or ERR_CONFIG when OUT is there and finished.  OUT exists:
- * ERR_CANTCREAT, unless overwrite or resume; without a pro.json in it always, for it would be
- * removed.  Another process holds OUT.checkpoints: ERR_CANTCREAT.
+ * ERR_CANTCREAT, unless overwrite or resume; always when it is not what pro-train made and nothing
+ * else (made.h), for it would be removed.  Another process holds OUT.checkpoints: ERR_CANTCREAT.
  */
 int checkpoints_open(
 	struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e);

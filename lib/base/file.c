@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #include <openssl/evp.h>
 
 #include "lib/base/foreign.h"
+#include "lib/base/leftover.h"
 
 int
 file_open(const char *path, struct stat *st, struct err *e)
@@ -168,20 +171,54 @@ file_copy(const char *from, const char *to, struct err *e)
 	return rc;
 }
 
+static ssize_t
+put(void *cookie, const char *p, size_t n)
+{
+	return fd_write((int)(intptr_t)cookie, p, n) < 0 ? 0 : (ssize_t)n;
+}
+
+/* stdio's own would lose what it has when a signal comes between. */
+static FILE *
+out_stream(int fd)
+{
+	enum { BLOCK = 64 << 10 };
+	FILE *f = fopencookie((void *)(intptr_t)fd, "w", (cookie_io_functions_t){.write = put});
+	if (f)
+		setvbuf(f, NULL, _IOFBF, BLOCK);
+	return f;
+}
+
+/* Where the file that is to be replaced really is: links stay. */
+static char *
+target_of(const char *path, const struct stat *st)
+{
+	char real[PATH_MAX];
+	return x_strdup(S_ISREG(st->st_mode) && realpath(path, real) ? real : path);
+}
+
 int
 out_open(struct out *o, const char *path, struct err *e)
 {
-	struct buf b = BUF_INIT;
-	buf_printf(&b, "%s.tmp%ld", path, (long)getpid());
-	*o = (struct out){.path = x_strdup(path), .tmp = b.data};
-	o->f = fopen(o->tmp, "wbe");
-	if (o->f == NULL) {
-		int why = errno;
-		X_FREE(o->path);
-		X_FREE(o->tmp);
-		return err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(why));
+	struct stat st = {.st_mode = 0};
+	struct buf tmp = BUF_INIT;
+	bool there = stat(path, &st) == 0, direct = there && !S_ISREG(st.st_mode);
+	*o = (struct out){.path = target_of(path, &st)};
+	if (!direct) {
+		leftover_sweep(o->path);
+		leftover_name(&tmp, o->path, "tmp");
 	}
-	return 0;
+	int flags = direct ? O_WRONLY | O_CLOEXEC : O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	o->tmp = tmp.data;
+	o->fd = TEMP_FAILURE_RETRY(open(direct ? o->path : o->tmp, flags, 0666));
+	if (o->fd >= 0 && !direct)
+		leftover_hold(o->fd);
+	o->f = o->fd < 0 ? NULL : out_stream(o->fd);
+	if (o->f)
+		return 0;
+	int why = errno;
+	out_abort(o);
+	errno = why;
+	return err_errno(e, ERR_CANTCREAT, path);
 }
 
 int
@@ -200,7 +237,7 @@ sync_parent(const char *path)
 	free(copy);
 	if (fd < 0)
 		return -1;
-	int rc = fsync(fd);
+	int rc = TEMP_FAILURE_RETRY(fsync(fd));
 	close(fd);
 	return rc < 0 && errno != EINVAL ? -1 : 0; /* some file systems cannot fsync a directory */
 }
@@ -209,18 +246,24 @@ int
 out_commit(struct out *o, struct err *e)
 {
 	errno = 0;
-	int bad = ferror(o->f) || fflush(o->f) == EOF || fsync(fileno(o->f)) < 0;
-	int why = errno;
-	if (fclose(o->f) == EOF && !bad)
+	int bad = ferror(o->f) || fflush(o->f) == EOF, why = errno;
+	if (!bad && o->tmp && TEMP_FAILURE_RETRY(fsync(o->fd)) < 0)
 		bad = 1, why = errno;
+	/* under its name before the descriptor, and with it the lock, is gone */
+	if (!bad && o->tmp && rename(o->tmp, o->path) < 0)
+		bad = 1, why = errno;
+	if (!bad)
+		X_FREE(o->tmp);
+	fclose(o->f);
 	o->f = NULL;
-	if (!bad && (rename(o->tmp, o->path) < 0 || sync_parent(o->path) < 0))
+	if (close(o->fd) < 0 && errno != EINTR && !bad)
 		bad = 1, why = errno;
-	int rc = bad ? err_set(e, ERR_IO, "%s: %s", o->path, strerror(why ? why : EIO)) : 0;
-	if (bad)
-		remove(o->tmp);
-	X_FREE(o->path);
-	X_FREE(o->tmp);
+	o->fd = -1;
+	if (!bad && sync_parent(o->path) < 0)
+		bad = 1, why = errno;
+	errno = why;
+	int rc = bad ? err_errno(e, ERR_IO, o->path) : 0;
+	out_abort(o);
 	return rc;
 }
 
@@ -229,9 +272,12 @@ out_abort(struct out *o)
 {
 	if (o->f)
 		fclose(o->f);
+	if (o->fd > STDERR_FILENO) /* 0: never opened */
+		close(o->fd);
 	if (o->tmp)
 		remove(o->tmp);
 	o->f = NULL;
+	o->fd = -1;
 	X_FREE(o->path);
 	X_FREE(o->tmp);
 }
@@ -251,28 +297,53 @@ file_write(const char *path, const void *p, size_t n, struct err *e)
 	return rc;
 }
 
+/* `to` is in its place: what fails behind that is told apart. */
+static int
+whole(const char *to, struct err *e)
+{
+	return err_prefix(e, "%s is whole, but", to);
+}
+
+int
+dir_publish(const char *tmp, const char *to, struct err *e)
+{
+	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, to, RENAME_NOREPLACE) < 0) {
+		/* where the file system has no such flag (renameat2(2)) */
+		if (errno != EINVAL || file_exists(to) || rename(tmp, to) < 0) {
+			int code = errno == EEXIST || errno == EINVAL ? ERR_CANTCREAT : ERR_IO;
+			return err_errno(e, code, to);
+		}
+	}
+	if (sync_parent(to) < 0)
+		return err_errno(e, ERR_IO, "the disk"), whole(to, e);
+	return 0;
+}
+
 int
 dir_replace(const char *tmp, const char *to, struct err *e)
 {
-	if (!file_exists(to)) {
-		if (rename(tmp, to) < 0 || sync_parent(to) < 0)
-			return err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
-		return 0;
-	}
+	if (!file_exists(to))
+		return dir_publish(tmp, to, e);
 	/* Exchanged in one step, so that a crash leaves one or the other under the name; where the
 	 * file system cannot, moved aside first. */
-	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, to, RENAME_EXCHANGE) == 0) {
-		if (sync_parent(to) < 0)
-			return err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
-		return dir_remove(tmp, e);
-	}
 	struct buf old = BUF_INIT;
-	buf_printf(&old, "%s.old%ld", to, (long)getpid());
 	int rc = 0;
-	if (rename(to, old.data) < 0 || rename(tmp, to) < 0 || sync_parent(to) < 0)
-		rc = err_set(e, ERR_IO, "%s: %s", to, strerror(errno));
-	else
-		rc = dir_remove(old.data, e);
+	if (renameat2(AT_FDCWD, tmp, AT_FDCWD, to, RENAME_EXCHANGE) == 0) {
+		buf_puts(&old, tmp);
+	} else {
+		leftover_name(&old, to, "old");
+		if (rename(to, old.data) < 0) {
+			rc = err_errno(e, ERR_IO, to);
+		} else if (rename(tmp, to) < 0) {
+			rc = err_errno(e, ERR_IO, to);
+			if (rename(old.data, to) < 0)
+				err_prefix(e, "what was there is in %s", old.data);
+		}
+	}
+	if (rc == 0 && sync_parent(to) < 0)
+		rc = err_errno(e, ERR_IO, "the disk"), whole(to, e);
+	if (rc == 0 && dir_remove(old.data, e) < 0)
+		rc = whole(to, e);
 	buf_free(&old);
 	return rc;
 }

@@ -72,12 +72,15 @@ int file_copy(const char *from, const char *to, struct err *e);
 
 /*
  * A file that appears whole or not at all: written under a temporary name beside it, fsync'ed and
- * renamed by out_commit, removed by out_abort.  Write with out_write or to o->f; both are checked
- * at commit.
+ * renamed by out_commit, removed by out_abort.  What a killed run left under such a name is removed
+ * first.  A link stays, and what it leads to is replaced; what is there but no regular file (a
+ * device, a FIFO) is written to as it is.  Write with out_write or to o->f; both are checked at
+ * commit.
  */
 struct out {
 	FILE *f;
-	char *path, *tmp;
+	int fd;
+	char *path, *tmp; /* tmp NULL: written as it is, or renamed already */
 };
 
 int out_open(struct out *o, const char *path, struct err *e);
@@ -86,8 +89,13 @@ int out_commit(struct out *o, struct err *e);
 void out_abort(struct out *o);
 /* A whole small file through those. */
 int file_write(const char *path, const void *p, size_t n, struct err *e);
-/* Renames a finished temporary directory onto `to` (which is moved aside and removed), fsync'ing
- * the parents: after a crash either the old one or the new one is there. */
+/*
+ * Gives a finished temporary directory its name, and fsyncs the parents; ERR_CANTCREAT when there
+ * is something.  dir_replace takes the place of what is there, which is removed: after a crash
+ * either the old one or the new one is there.  What fails when `to` is in its place says that it is
+ * whole.
+ */
+int dir_publish(const char *tmp, const char *to, struct err *e);
 int dir_replace(const char *tmp, const char *to, struct err *e);
 
 /* SHA-256, through libcrypto. */

@@ -1,42 +1,56 @@
 #include "lib/model/folder.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "lib/base/file.h"
+#include "lib/base/leftover.h"
+#include "lib/base/path.h"
 #include "lib/stream/json.h"
 
 enum { MAX_CONFIG = 1 << 22 };
 
-char *
-folder_begin(const char *dir, struct err *e)
+static int
+begin(struct folder *f, struct err *e)
 {
 	struct buf tmp = BUF_INIT;
-	if (file_exists(dir)) {
-		err_set(e, ERR_CANTCREAT, "%s: exists already", dir);
-		return NULL;
-	}
-	buf_puts(&tmp, dir);
-	while (tmp.len > 1 && tmp.data[tmp.len - 1] == '/')
-		tmp.data[--tmp.len] = '\0';
-	buf_printf(&tmp, ".tmp%ld", (long)getpid());
+	if (file_exists(f->dir))
+		return err_set(e, ERR_CANTCREAT, "%s: exists already", f->dir);
+	leftover_sweep(f->dir);
+	leftover_name(&tmp, f->dir, "tmp");
 	if (dir_make(tmp.data, e) < 0) {
 		buf_free(&tmp);
-		return NULL;
+		return -1;
 	}
-	return tmp.data;
+	f->tmp = tmp.data;
+	f->lock = open(f->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->lock >= 0)
+		leftover_hold(f->lock);
+	return 0;
 }
 
 int
-folder_end(char *tmp, const char *dir, int rc, struct err *e)
+folder_begin(struct folder *f, const char *dir, struct err *e)
 {
-	if (tmp == NULL)
-		return -1;
+	*f = (struct folder){.dir = path_clean(dir), .lock = -1};
+	return begin(f, e);
+}
+
+int
+folder_end(struct folder *f, int rc, struct err *e)
+{
+	if (f->tmp == NULL)
+		rc = -1;
 	if (rc == 0)
-		rc = dir_replace(tmp, dir, e);
-	if (rc < 0)
-		dir_remove(tmp, NULL);
-	free(tmp);
+		rc = dir_publish(f->tmp, f->dir, e);
+	if (rc < 0 && f->tmp)
+		dir_remove(f->tmp, NULL); /* nothing, when it has its name already */
+	if (f->lock >= 0)
+		close(f->lock);
+	free(f->dir);
+	free(f->tmp);
+	*f = (struct folder){.lock = -1};
 	return rc;
 }
 

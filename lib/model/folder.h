@@ -8,12 +8,16 @@
  * is finished: it appears whole or not at all, and never replaces one that is there.
  */
 
-/* The temporary folder's name, to be freed by folder_end; NULL when dir exists already
- * (ERR_CANTCREAT) or cannot be made. */
-char *folder_begin(const char *dir, struct err *e);
-/* rc 0: gives the folder its name.  rc < 0: removes it, keeping e as it is.  Frees tmp, which may
- * be NULL (then -1).  Returns rc, or -1. */
-int folder_end(char *tmp, const char *dir, int rc, struct err *e);
+struct folder {
+	char *dir, *tmp; /* its name, and where it is filled; tmp NULL: not begun */
+	int lock;        /* held, see base/leftover.h */
+};
+
+/* ERR_CANTCREAT when dir exists already or cannot be made.  What a killed run left is removed. */
+int folder_begin(struct folder *f, const char *dir, struct err *e);
+/* rc 0: gives the folder its name.  rc < 0: removes it, keeping e as it is.  Frees f, which need
+ * not have been begun (then -1).  Returns rc, or -1. */
+int folder_end(struct folder *f, int rc, struct err *e);
 
 /* Writes one small file into a folder. */
 int folder_write(const char *dir, const char *name, const struct buf *text, struct err *e);

@@ -393,13 +393,15 @@ gguf_import(struct gguf_import *p, const char *path, const char *dir, struct err
 	struct gguf g;
 	if (gguf_open(&g, path, e) < 0)
 		return -1;
-	char *tmp = folder_begin(dir, e);
-	int rc = tmp ? write_folder(p, &g, tmp, e) : -1;
-	if (rc == 0 && p->check && (rc = p->check(tmp, p->arg, e)) < 0)
+	struct folder f;
+	int rc = folder_begin(&f, dir, e);
+	if (rc == 0)
+		rc = write_folder(p, &g, f.tmp, e);
+	if (rc == 0 && p->check && (rc = p->check(f.tmp, p->arg, e)) < 0)
 		err_prefix(e, "%s: what was read does not make a model", path);
 	if (rc == 0)
 		rc = map_check(&g.map, e);
-	rc = folder_end(tmp, dir, rc, e);
+	rc = folder_end(&f, rc, e);
 	gguf_close(&g);
 	return rc;
 }

@@ -225,4 +225,87 @@ holds "others written over them: 74" $rc -eq 74
 during "a new file" sh -c 'cp big/model.safetensors n && mv n used/model.safetensors'
 holds "a new file under their name changes nothing" $rc -eq 0
 same "nor do the scores" used.scores out
+
+# --- names of what is to be made
+boot=(pro-bootstrap -q --model m --reward rm --parts 1 --threads 1 --max-tokens 2 --max-steps 1)
+for out in new/ new// ./new/. -dash --; do
+	name=./${out%/.}
+	while [ "${name%/}" != "$name" ]; do name=${name%/}; done
+	check "pro-bootstrap --out $out" "${boot[@]}" --out "$out" in.jsonl
+	holds "makes the model there" -f "$name/config.json" -a -d "$name.work"
+	check "and --overwrite" "${boot[@]}" --out "$out" --overwrite in.jsonl
+	rm -rf -- "$name" "$name.work"
+	check "pro-train --out $out" "${train[@]}" --out "$out" --max-steps 1 ranked.jsonl
+	holds "makes the model there" -f "$name/config.json" -a ! -e "$name.checkpoints"
+	check "and --overwrite" "${train[@]}" --out "$out" --overwrite --max-steps 1 ranked.jsonl
+	rm -rf -- "$name"
+	check "pro-model init --out $out" pro-model init -q --out "$out" -t toy.tokenizer toy.json
+	holds "makes the model there" -f "$name/config.json"
+	check_exit 73 "and does not replace it" pro-model init -q --out "$out" -t toy.tokenizer toy.json
+	rm -rf -- "$name"
+	echo "the cat sat" | pro-model tokenizer --vocab 257 -q --out "$out" && [ -f "$name/tokenizer.json" ]
+	holds "pro-model tokenizer --out $out" $? -eq 0
+	rm -rf -- "$name"
+	check "pro-model import to $out" pro-model import -q "$root/tests/golden/gguf/neox.gguf" -- "$out"
+	holds "makes the model there" -f "$name/config.json"
+	rm -rf -- "$name"
+done
+"${boot[@]}" --out -dash --dry-run in.jsonl >script 2>err && bash script >log 2>err
+holds "the script for --out -dash runs" $? -eq 0 -a -f ./-dash/config.json
+check "models with a slash" pro-score -q --policy m/ in.jsonl
+cp -r m -- -m
+check "models with a dash" "${boot[@]/#m/-m}" --out dashed in.jsonl
+
+# --- only what was made here is replaced
+mkdir -p precious && echo data >precious/thesis.txt
+for prog in "${boot[0]}" "${train[0]}"; do
+	case $prog in pro-bootstrap) cmd=("${boot[@]}") input=in.jsonl ;; *) cmd=("${train[@]}" --max-steps 1) input=ranked.jsonl ;; esac
+	check_exit 73 "$prog --overwrite of a folder of others" "${cmd[@]}" --out precious --overwrite $input
+	check_err "says whose it is not" "precious: exists and was not made by $prog"
+	rm -rf made made.work
+	"${cmd[@]}" --out made $input >log 2>err && echo mine >made/notes.txt
+	check_exit 73 "$prog --overwrite of a model with a file of others" "${cmd[@]}" --out made --overwrite $input
+	check_err "names the file" "made/notes.txt: was not made by $prog"
+	holds "and all is there" -f made/notes.txt -a -f precious/thesis.txt -a ! -e precious.work -a ! -e precious.checkpoints
+	rm made/notes.txt
+	check "without it" "${cmd[@]}" --out made --overwrite $input
+done
+mkdir -p other.work/part-0 other.work/part-time && echo data | tee other.work/part-0/thesis.txt >other.work/part-time/x
+check_exit 73 "pro-bootstrap where the work folder is of others" "${boot[@]}" --out other --overwrite in.jsonl
+check_err "names the file" "other.work/part-0/thesis.txt: was not made by pro-bootstrap"
+rm other.work/part-0/thesis.txt
+check "without it" "${boot[@]}" --out other --overwrite --clean in.jsonl
+holds "what is named alike stays" -f other.work/part-time/x
+mkdir -p third.checkpoints/step-3 && echo data >third.checkpoints/step-3/thesis.txt
+check_exit 73 "pro-train where a checkpoint is of others" "${train[@]}" --out third --overwrite --max-steps 1 ranked.jsonl
+holds "leaves it" -f third.checkpoints/step-3/thesis.txt
+
+# --- what is read may not be what is replaced
+"${train[@]}" --out policy --max-steps 1 --overwrite ranked.jsonl >log 2>err
+ln -s policy policy.link
+cp ranked.jsonl policy.jsonl
+for model in policy policy/ ./policy policy.link "$T/policy"; do
+	for out in policy policy.link; do
+		check_exit 64 "pro-train --model $model --out $out" "${train[@]/#m/$model}" --out $out --overwrite --max-steps 1 ranked.jsonl
+		check_exit 64 "pro-bootstrap the same" "${boot[@]/#m/$model}" --out $out --overwrite in.jsonl
+	done
+done
+check_err "is told" "--model .*policy is --out policy.link, which is to be replaced"
+holds "and the model is there" -f policy/model.safetensors -a ! -e policy.work
+check_exit 64 "--reward" "${boot[@]/#rm/policy}" --out policy --overwrite in.jsonl
+check_exit 64 "--validate-reward" "${train[@]}" --out policy --overwrite --validate in.jsonl --validate-reward policy ranked.jsonl
+mkdir -p policy.checkpoints && cp ranked.jsonl policy.checkpoints/
+check_exit 64 "an input among the checkpoints" "${train[@]}" --out policy --overwrite policy.checkpoints/ranked.jsonl
+check_exit 64 "--rejects in what is replaced" "${train[@]}" --out policy --overwrite --rejects policy/rejects ranked.jsonl
+rm -r policy.checkpoints
+
+# --- what runs that were killed have left
+(exit 0) &
+dead=$!
+wait $dead
+mkdir -p left.tmp-pro-$dead left.checkpoints/tmp-$dead "left2.tmp-pro-$dead"
+check "a run" "${train[@]}" --out left --max-steps 1 ranked.jsonl
+holds "removes what a dead one left" -z "$(find . -maxdepth 1 -name 'left.tmp*')" -a ! -e left.checkpoints -a -f left/pro.json
+check "pro-model init" pro-model init -q --out left2 -t toy.tokenizer toy.json
+holds "does too" ! -e "left2.tmp-pro-$dead"
 finish
