@@ -183,7 +183,7 @@ cmd_tokenizer(int argc, char **argv)
 		.n_special = special.n ? special.n : 1,
 		.min_count = (int)min_count};
 	struct buf text = BUF_INIT, json = BUF_INIT, config = BUF_INIT;
-	int got;
+	int got = 0;
 	struct folder f;
 	int rc = folder_begin(&f, out, &e);
 	if (rc == 0)

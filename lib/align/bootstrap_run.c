@@ -99,7 +99,7 @@ check_part(const char *dir, struct err *e)
 	DIR *d = opendir(dir);
 	int rc = d ? 0
 		   : err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-bootstrap", dir);
-	for (struct dirent *de; rc == 0 && (de = readdir(d));)
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
 		if (!is_of_part(de->d_name))
 			rc = err_set(e, ERR_CANTCREAT,
 				"%s/%s: was not made by pro-bootstrap, which removes the rest: "
@@ -117,7 +117,7 @@ each_ours(const struct bootstrap *o, int (*f)(const char *path, struct err *e), 
 	struct buf work = BUF_INIT, path = BUF_INIT;
 	DIR *d = opendir(bootstrap_path(o, -1, "", &work));
 	int rc = d ? 0 : err_errno(e, ERR_IO, work.data);
-	for (struct dirent *de; rc == 0 && (de = readdir(d));) {
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d));) {
 		bool part = made_numbered(de->d_name, "part-");
 		if (is_ours(de->d_name) && (part || f == dir_remove))
 			rc = f(path_join(&path, work.data, de->d_name), e);

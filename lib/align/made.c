@@ -37,7 +37,7 @@ made_check(const char *dir, const char *by, struct err *e)
 	DIR *d = opendir(dir);
 	if (d == NULL || !file_exists(path_join(&path, dir, "pro.json")))
 		rc = err_set(e, ERR_CANTCREAT, "%s: exists and was not made by %s", dir, by);
-	for (struct dirent *de; rc == 0 && (de = readdir(d));)
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
 		if (!is_ours(de->d_name))
 			rc = err_set(e, ERR_CANTCREAT,
 				"%s/%s: was not made by %s, which replaces %s: move it away", dir,

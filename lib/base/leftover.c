@@ -37,7 +37,7 @@ owner(const char *name, const char *base, bool *old)
 		return 0;
 	const char *number = name + n + 9;
 	size_t digits = strspn(number, "0123456789");
-	return digits == 0 || digits > 9 || number[digits] ? 0 : (pid_t)atol(number);
+	return digits == 0 || digits > 9 || number[digits] ? 0 : (pid_t)strtol(number, NULL, 10);
 }
 
 static bool
