@@ -107,6 +107,8 @@ static void
 report(const struct augment *a, const struct filter *f, const struct generator *g)
 {
 	struct buf b = BUF_INIT;
+	if (f->ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, f->ids.first);
 	filter_summary(f, &b);
 	buf_printf(&b, "; %lld responses added", (long long)a->n_responses);
 	if (g) {

@@ -258,6 +258,8 @@ main(int argc, char **argv)
 	warn_missing(&v);
 	check_agreements(&e);
 	print(&v);
+	if (f.ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, f.ids.first);
 	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected, %lld cut",
 		(long long)f.n_in, (long long)f.n_out, (long long)f.n_rejected, (long long)f.n_cut);
 	filter_close(&f);

@@ -136,6 +136,7 @@ one_record(struct run *r, json_t *v, struct imported *x, int row, struct err *e)
 	}
 	if (record_take(&r->record, x->record, e) < 0)
 		return filter_where(&r->f, e);
+	id_watch_add(&r->f.ids, r->record.id);
 	if (split_spec && !split_has(&r->split, record_prompt_hash(&r->record)))
 		return reject(r, v, "in another part", e);
 	buf_reset(&r->text);
@@ -236,6 +237,8 @@ report(struct run *r)
 		fputs(b.data, stderr);
 		buf_reset(&b);
 	}
+	if (r->f.ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, r->f.ids.first);
 	say_notes();
 	filter_summary(&r->f, &b);
 	if (r->unordered > 0)

@@ -85,6 +85,8 @@ run(struct job *j, struct err *e)
 	progress_end(&j->progress);
 	double seconds = clock_seconds() - start;
 	struct buf b = BUF_INIT;
+	if (j->filter.ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, j->filter.ids.first);
 	filter_summary(&j->filter, &b);
 	if (opt.reward)
 		buf_printf(&b, "; %lld responses scored, %lld tokens, %.0f tokens/s",

@@ -78,6 +78,8 @@ static void
 report(const struct job *j, double seconds)
 {
 	struct buf b = BUF_INIT;
+	if (j->filter.ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, j->filter.ids.first);
 	filter_summary(&j->filter, &b);
 	cli_info(&cli,
 		"%s; %lld responses scored, %lld records without any; %lld tokens, %.0f tokens/s",

@@ -159,6 +159,8 @@ read_records(struct job *j, struct err *e)
 	int rc = filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, e);
 	if (rc == 0) {
 		rc = job_read(j, &f, cli.expect, e);
+		if (f.ids.twice > 0)
+			cli_info(&cli, FILTER_TWICE, f.ids.first);
 		cli_info(&cli,
 			"%lld records: %zu to train on, %lld rejected; %lld prompts and %lld "
 			"responses "

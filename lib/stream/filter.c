@@ -89,7 +89,10 @@ filter_next(struct filter *f, struct record *r, struct err *e)
 	int rc = filter_next_json(f, &root, e);
 	if (rc <= 0)
 		return rc;
-	return record_take(r, root, e) < 0 ? filter_where(f, e) : 1;
+	if (record_take(r, root, e) < 0)
+		return filter_where(f, e);
+	id_watch_add(&f->ids, r->id);
+	return 1;
 }
 
 /* EINTR: a reader that does not read, when the program is to stop. */
@@ -209,5 +212,6 @@ filter_close(struct filter *f)
 	if (f->rejects)
 		fclose(f->rejects);
 	buf_free(&f->line);
+	id_watch_free(&f->ids);
 	*f = (struct filter){0};
 }

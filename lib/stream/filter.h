@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "lib/base/err.h"
+#include "lib/stream/idwatch.h"
 #include "lib/stream/input.h"
 #include "lib/stream/record.h"
 
@@ -17,8 +18,15 @@ struct filter {
 	FILE *rejects; /* --rejects FILE, or NULL */
 	const char *rejects_path;
 	struct buf line;
+	struct id_watch ids; /* of the records that filter_next gave; see FILTER_TWICE */
 	int64_t n_in, n_out, n_rejected, n_cut;
 };
+
+/* For the user, with ids.first, when ids.twice is not 0, as with two imports under one name: where
+ * ids matter (samples, --from, --resume) such records are mixed up. */
+#define FILTER_TWICE                                                                            \
+	"ids are there twice, such as %s: give imports that are put together each a --name of " \
+	"its own"
 
 /*
  * rejects_path NULL: none.  The file is created at once (ERR_CANTCREAT), unless it, or out, is one

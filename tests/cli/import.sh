@@ -121,6 +121,18 @@ differ "--sample: another seed, another sample" "$T/a" "$T/c"
 check "--sample of fewer" pro-import --sample 1000 "$T/hh.jsonl"
 same "--sample of fewer is all" "$T/records" "$T/out"
 
+# two imports under one name
+pro-import --name one "$T/hh.jsonl" 2>/dev/null >"$T/one"
+cat "$T/records" "$T/one" >"$T/two"
+check "two imports of different names" pro-import "$T/two"
+holds "two imports of different names are not remarked" "$(grep -c 'there twice' "$T/err")" -eq 0
+cat "$T/records" "$T/records" >"$T/two"
+check "two imports of one name" pro-import "$T/two"
+check_err "two imports of one name are remarked" '^pro-import: ids are there twice, such as hh:1: give imports .* --name'
+jq -c '.responses[].reward = 1' "$T/two" >"$T/a"
+check "two imports of one name, downstream" pro-rerank "$T/a"
+check_err "two imports of one name are remarked downstream" '^pro-rerank: ids are there twice, such as hh:1: '
+
 # other tools' formats, there and back
 for to in trl rrhf; do
 	check "--to $to" pro-import --to $to "$T/hh.jsonl"

@@ -136,6 +136,36 @@ test_full_disks_are_noticed(void)
 	record_free(&r);
 }
 
+/* The ids a:1 ... a:n, then (twice) the same again: how often one came again. */
+static int64_t
+count_twice(int n, bool twice)
+{
+	struct id_watch w = {0};
+	char id[32];
+	for (int k = 0; k < 1 + twice; k++)
+		for (int i = 1; i <= n; i++) {
+			snprintf(id, sizeof id, "a:%d", i);
+			id_watch_add(&w, id);
+			id_watch_add(&w, "");
+		}
+	int64_t found = w.twice;
+	CHECK(found == 0 || strncmp(w.first, "a:", 2) == 0);
+	CHECK(w.n <= 4096);
+	id_watch_free(&w);
+	return found;
+}
+
+static void
+test_ids_twice(void)
+{
+	CHECK(count_twice(0, true) == 0);
+	CHECK(count_twice(1, true) == 1);
+	CHECK(count_twice(4096, true) == 4096); /* all are remembered */
+	CHECK(count_twice(4096, false) == 0);
+	CHECK(count_twice(300000, false) == 0);
+	CHECK(count_twice(300000, true) > 1000); /* a sample of them is */
+}
+
 int
 main(void)
 {
@@ -148,5 +178,6 @@ main(void)
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
 	if (system(cmd) != 0)
 		return 1;
+	RUN(test_ids_twice);
 	TEST_END;
 }
