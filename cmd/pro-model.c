@@ -148,7 +148,7 @@ read_stdin(struct buf *out, struct err *e)
 		n = fread(out->data + out->len, 1, 1 << 16, stdin);
 		out->len += n;
 	} while (n > 0);
-	return ferror(stdin) ? err_set(e, ERR_IO, "stdin: %s", strerror(errno)) : 0;
+	return ferror(stdin) ? err_errno(e, ERR_IO, "stdin") : 0;
 }
 
 static int
@@ -239,7 +239,7 @@ cmd_tokenize(int argc, char **argv)
 	ssize_t n;
 	int64_t count = 0;
 	int end = nul ? '\0' : '\n';
-	while ((n = getdelim(&line, &cap, end, stdin)) >= 0) {
+	while (errno = 0, (n = getdelim(&line, &cap, end, stdin)) >= 0) {
 		count++;
 		n -= n > 0 && line[n - 1] == end;
 		struct text_piece piece = {line, (size_t)n, special};
@@ -252,8 +252,8 @@ cmd_tokenize(int argc, char **argv)
 			printf("%s%d", i ? " " : "", ids.v[i]);
 		putchar('\n');
 	}
-	if (ferror(stdin)) {
-		err_set(&e, ERR_IO, "stdin: %s", strerror(errno));
+	if (!feof(stdin)) { /* nor is there an error when there is no memory for the line */
+		err_errno(&e, ERR_IO, "stdin");
 		cli_die(&c, &e);
 	}
 	free(line);

@@ -62,7 +62,7 @@ take_lock(const char *work, int *lock, struct err *e)
 {
 	*lock = open(work, O_RDONLY | O_DIRECTORY); /* no O_CLOEXEC: see bootstrap_claim */
 	if (*lock < 0)
-		return err_set(e, ERR_CANTCREAT, "%s: %s", work, strerror(errno));
+		return err_errno(e, ERR_CANTCREAT, work);
 	for (int tries = 0; flock(*lock, LOCK_EX | LOCK_NB) < 0; tries++) {
 		if (errno != EWOULDBLOCK || tries == 30)
 			return err_set(e, ERR_CANTCREAT, "%s: another run is at work here", work);
@@ -253,7 +253,7 @@ finish_file(const struct bootstrap *o, int part, const char *name, struct err *e
 	buf_printf(&from, "%s.partial", to.data);
 	int fd = open(from.data, O_RDONLY | O_CLOEXEC), rc = 0;
 	if (fd < 0 || fsync(fd) < 0 || rename(from.data, to.data) < 0)
-		rc = err_set(e, ERR_IO, "%s: %s", to.data, strerror(errno));
+		rc = err_errno(e, ERR_IO, to.data);
 	if (fd >= 0)
 		close(fd);
 	buf_free(&to);
@@ -266,7 +266,7 @@ static bool
 has_checkpoint(const struct bootstrap *o, int part)
 {
 	struct buf path = BUF_INIT;
-	DIR *d = opendir(bootstrap_path(o, part, "model.checkpoints", &path));
+	DIR *d = dir_open(bootstrap_path(o, part, "model.checkpoints", &path));
 	bool found = false;
 	for (struct dirent *de; d && !found && (de = readdir(d));)
 		found = strncmp(de->d_name, "step-", 5) == 0;

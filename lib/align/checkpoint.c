@@ -48,7 +48,7 @@ each_file(const char *dir, int (*f)(void *ctx, const char *name, const char *pat
 	struct dirent **list;
 	int n = scandir(dir, &list, NULL, alphasort), rc = 0;
 	if (n < 0)
-		return err_set(e, ERR_IO, "%s: %s", dir, strerror(errno));
+		return err_errno(e, ERR_IO, dir);
 	struct buf path = BUF_INIT;
 	for (int i = 0; i < n; i++) {
 		if (rc == 0 && list[i]->d_name[0] != '.')
@@ -77,7 +77,7 @@ sync_dir(const char *dir, struct err *e)
 static int
 remove_temporary(const char *dir, struct err *e)
 {
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	struct buf path = BUF_INIT;
 	int rc = 0;
 	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)

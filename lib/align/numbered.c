@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/file.h"
 #include "lib/base/mem.h"
 
 /* Number of "PREFIX-N"; -1 for any other name. */
@@ -24,7 +25,7 @@ numbered_list(const char *dir, const char *prefix, int64_t **v)
 {
 	int n = 0, cap = 0;
 	*v = NULL;
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	if (d == NULL)
 		return 0;
 	for (struct dirent *de; (de = readdir(d));) {

@@ -116,6 +116,15 @@ path_join(struct buf *out, const char *dir, const char *name)
 	return out->data;
 }
 
+DIR *
+dir_open(const char *path)
+{
+	DIR *d = opendir(path);
+	if (d == NULL && errno == ENOMEM)
+		mem_fail();
+	return d;
+}
+
 int
 dir_make(const char *path, struct err *e)
 {
@@ -130,7 +139,7 @@ dir_make(const char *path, struct err *e)
 	int rc = 0;
 	struct stat st;
 	if (mkdir(p, 0777) < 0 && (errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
-		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		rc = err_errno(e, ERR_CANTCREAT, path);
 	free(p);
 	return rc;
 }
@@ -142,9 +151,9 @@ dir_remove(const char *path, struct err *e)
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (S_ISDIR(st.st_mode)) {
-		DIR *d = opendir(path);
+		DIR *d = dir_open(path);
 		if (d == NULL)
-			return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+			return err_errno(e, ERR_IO, path);
 		int rc = 0;
 		struct buf b = BUF_INIT;
 		for (struct dirent *de; rc == 0 && (de = readdir(d));)
@@ -156,7 +165,7 @@ dir_remove(const char *path, struct err *e)
 			return rc;
 	}
 	if (remove(path) < 0)
-		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+		return err_errno(e, ERR_IO, path);
 	return 0;
 }
 
@@ -225,7 +234,7 @@ int
 out_write(struct out *o, const void *p, size_t n, struct err *e)
 {
 	if (n > 0 && fwrite(p, 1, n, o->f) != n)
-		return err_set(e, ERR_IO, "%s: %s", o->path, strerror(errno));
+		return err_errno(e, ERR_IO, o->path);
 	return 0;
 }
 

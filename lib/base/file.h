@@ -1,6 +1,7 @@
 #ifndef PRO_BASE_FILE_H
 #define PRO_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -63,6 +64,8 @@ bool file_is(const char *path, const struct stat *st);
 bool file_same(const char *a, const char *b);
 /* "dir/name" into out, which is reset first; returns out->data. */
 const char *path_join(struct buf *out, const char *dir, const char *name);
+/* opendir(3) that ends the program when there is no memory: NULL says that it cannot be read. */
+DIR *dir_open(const char *path);
 /* Directory with its parents; no error when it exists. */
 int dir_make(const char *path, struct err *e);
 /* Removes a directory and all below it; no error when it is not there. */

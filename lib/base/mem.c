@@ -68,6 +68,41 @@ x_strndup(const char *s, size_t n)
 	return p;
 }
 
+void *
+x_zalloc(void *ignored, unsigned n, unsigned size)
+{
+	(void)ignored;
+	return x_calloc(n, size);
+}
+
+void
+x_zfree(void *ignored, void *p)
+{
+	(void)ignored;
+	free(p);
+}
+
+void *
+x_alloc_of(void *ignored, size_t n)
+{
+	(void)ignored;
+	return x_malloc(n);
+}
+
+void *
+x_alloc_with(size_t n, void *ignored)
+{
+	(void)ignored;
+	return x_malloc(n);
+}
+
+void
+x_free_with(void *p, void *ignored)
+{
+	(void)ignored;
+	free(p);
+}
+
 enum { CHUNK = 64 << 10, ALIGN = 16 };
 
 struct arena_chunk {

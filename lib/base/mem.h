@@ -23,6 +23,14 @@ char *x_strndup(const char *s, size_t n);
 void mem_fail(void) __attribute__((noreturn));
 void mem_on_failure(void (*handler)(void));
 
+/* The same in the shapes of libraries that take an allocator: zlib's zalloc and zfree, zstd's
+ * ZSTD_customMem, PCRE2's general context. */
+void *x_zalloc(void *ignored, unsigned n, unsigned size);
+void x_zfree(void *ignored, void *p);
+void *x_alloc_of(void *ignored, size_t n);
+void *x_alloc_with(size_t n, void *ignored);
+void x_free_with(void *p, void *ignored);
+
 /* Frees *p and sets it to NULL. */
 #define X_FREE(p) (free(p), (p) = NULL)
 

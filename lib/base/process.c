@@ -190,7 +190,8 @@ process_run(const struct process *p, bool *interrupted, struct err *e)
 		rc = err_errno(e, ERR_NOMEM, "fork");
 	} else if (read(fds[0], &why, sizeof why) == (ssize_t)sizeof why) {
 		waitpid(pid, NULL, 0);
-		rc = err_set(e, ERR_UNAVAILABLE, "%s: %s", p->path, strerror(why));
+		errno = why;
+		rc = err_errno(e, ERR_UNAVAILABLE, p->path);
 	} else {
 		rc = await(pid, &signals, interrupted);
 	}

@@ -40,7 +40,7 @@ prepare(struct resume *r, int fd, struct err *e)
 			e, ERR_CONFIG, "%s: is compressed, nothing can be appended", r->path);
 	r->whole = whole_lines(fd, st.st_size);
 	if (r->whole < 0)
-		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
+		return err_errno(e, ERR_IO, r->path);
 	r->n_torn = st.st_size - r->whole;
 	r->torn = r->n_torn > 0;
 	return 0;
@@ -61,14 +61,14 @@ drop_torn(struct resume *r, struct err *e)
 	if (n > sizeof there)
 		n = sizeof there;
 	if (pread(fileno(r->f), there, n, r->whole) != (ssize_t)n)
-		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno ? errno : EIO));
+		return err_errno(e, ERR_IO, r->path);
 	if (memcmp(there, r->line.data, n) != 0)
 		return err_set(e, ERR_CONFIG,
 			"%s: its last line has no newline and does not begin as the record that "
 			"comes next; this is not a run to go on with",
 			r->path);
 	if (ftruncate(fileno(r->f), r->whole) < 0)
-		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno));
+		return err_errno(e, ERR_IO, r->path);
 	r->torn = false;
 	return 0;
 }
@@ -80,7 +80,7 @@ resume_open(struct resume *r, const char *path, struct err *e)
 	idmap_init(&r->ids);
 	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0) {
-		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		err_errno(e, ERR_CANTCREAT, path);
 		goto fail;
 	}
 	if (prepare(r, fd, e) < 0) {
@@ -90,7 +90,7 @@ resume_open(struct resume *r, const char *path, struct err *e)
 	r->f = fdopen(fd, "a"); /* the lock lives as long as fd */
 	if (r->f == NULL) {
 		close(fd);
-		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		err_errno(e, ERR_CANTCREAT, path);
 		goto fail;
 	}
 	r->files[0] = r->path;
@@ -187,6 +187,6 @@ resume_write(struct resume *r, const struct record *x, struct err *e)
 		return -1;
 	errno = 0;
 	if (fwrite(r->line.data, 1, r->line.len, r->f) != r->line.len || fflush(r->f) == EOF)
-		return err_set(e, ERR_IO, "%s: %s", r->path, strerror(errno ? errno : EIO));
+		return err_errno(e, ERR_IO, r->path);
 	return 0;
 }

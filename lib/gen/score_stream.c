@@ -1,5 +1,6 @@
 #include "lib/gen/score_stream.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +295,16 @@ scored_put_tensors(
 	return rc;
 }
 
+/* NULL when it is not there. */
+static char *
+real_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	if (real == NULL && errno == ENOMEM)
+		mem_fail();
+	return real;
+}
+
 const char *
 model_label(struct buf *out, const char *dir)
 {
@@ -303,7 +314,7 @@ model_label(struct buf *out, const char *dir)
 		path[--n] = '\0';
 	const char *slash = strrchr(path, '/'), *base = slash && slash[1] ? slash + 1 : path;
 	if (strcmp(base, ".") == 0 || strcmp(base, "..") == 0)
-		real = realpath(path, NULL);
+		real = real_path(path);
 	if (real) {
 		slash = strrchr(real, '/');
 		base = slash[1] ? slash + 1 : real;

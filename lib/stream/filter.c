@@ -41,7 +41,7 @@ filter_open(struct filter *f, const char *const *files, int n_files, FILE *out,
 	if (rejects_path) {
 		f->rejects = fopen(rejects_path, "we");
 		if (f->rejects == NULL)
-			return err_set(e, ERR_CANTCREAT, "%s: %s", rejects_path, strerror(errno));
+			return err_errno(e, ERR_CANTCREAT, rejects_path);
 	}
 	f->in = input_open(files, n_files);
 	return 0;

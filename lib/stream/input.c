@@ -95,7 +95,7 @@ open_next(struct input *in, struct err *e)
 	in->lineno = 0;
 	in->eof = in->raw_eof = false;
 	in->gzip = GZIP_UNKNOWN;
-	in->z = (z_stream){.next_in = in->raw};
+	in->z = (z_stream){.next_in = in->raw, .zalloc = x_zalloc, .zfree = x_zfree};
 	in->fd = is_stdin(in, i) ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
 		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_NOINPUT, "%s: %s", in->name,
@@ -114,7 +114,7 @@ read_some(struct input *in, void *p, size_t n, struct err *e)
 	if (got < 0 && errno == EINTR)
 		return err_set(e, ERR_TEMPFAIL, "%s: interrupted", in->name);
 	if (got < 0)
-		return err_set(e, ERR_IO, "%s: %s", in->name, strerror(errno));
+		return err_errno(e, ERR_IO, in->name);
 	in->done += got;
 	return got;
 }

@@ -69,7 +69,7 @@ tensor_writer_end(struct tensor_writer *w, struct err *e)
 	if (st_writer_finish(&st, e) < 0)
 		return -1;
 	if (fflush(w->f) == EOF)
-		return err_set(e, ERR_IO, "write error: %s", strerror(errno));
+		return err_errno(e, ERR_IO, "write error");
 	return 0;
 }
 
