@@ -241,7 +241,7 @@ hash_file(void *ctx, const char *name, const char *path, struct err *e)
 	sha256_init(&s);
 	sha256_add(&s, m.data, m.size);
 	sha256_hex(&s, hex);
-	json_object_set_new(ctx, name, json_string(hex));
+	json_put(ctx, name, json_text(hex));
 	return map_finish(&m, 0, e);
 }
 

@@ -74,7 +74,7 @@ options_object(const char *s)
 		size_t line = strcspn(s, "\n"), name = strcspn(s, " \n");
 		char *k = x_strndup(s, name);
 		size_t skip = name < line ? name + 1 : line;
-		json_object_set_new(o, k, json_stringn(s + skip, line - skip));
+		json_put(o, k, json_textn(s + skip, line - skip));
 		free(k);
 		s += line + (s[line] != 0);
 	}
@@ -86,16 +86,16 @@ run_describe(const struct dataset *d, const char *model_dir, const char *model_s
 	const char *template_text, const char *kernels, const char *options, struct buf *out)
 {
 	json_t *o = json_object();
-	json_object_set_new(o, "format", json_integer(1));
-	json_object_set_new(o, "method", json_string(d->o.method->name));
+	json_put(o, "format", json_integer(1));
+	json_put(o, "method", json_text(d->o.method->name));
 	json_t *t = json_parse(template_text, strlen(template_text), NULL);
-	json_object_set_new(o, "template", t ? t : json_string(template_text));
-	json_object_set_new(o, "base_model", json_string(model_dir));
-	json_object_set_new(o, "base_model_sha256", json_string(model_sha256));
-	json_object_set_new(o, "data_sha256", json_string(d->hash));
-	json_object_set_new(o, "records", json_integer((json_int_t)d->n));
-	json_object_set_new(o, "kernels", json_string(kernels));
-	json_object_set_new(o, "options", options_object(options));
+	json_put(o, "template", t ? t : json_text(template_text));
+	json_put(o, "base_model", json_text(model_dir));
+	json_put(o, "base_model_sha256", json_text(model_sha256));
+	json_put(o, "data_sha256", json_text(d->hash));
+	json_put(o, "records", json_integer((json_int_t)d->n));
+	json_put(o, "kernels", json_text(kernels));
+	json_put(o, "options", options_object(options));
 	json_write(out, o);
 	buf_putc(out, '\n');
 	json_decref(o);

@@ -15,9 +15,9 @@ take_prompt(struct validator *v, const struct record *r, struct err *e)
 		v->records = x_realloc(v->records, (size_t)v->cap * sizeof *v->records);
 	}
 	json_t *root = json_object();
-	json_object_set_new(root, "id", json_string(r->id));
+	json_put(root, "id", json_text(r->id));
 	json_object_set(root, "prompt", json_object_get(r->root, "prompt"));
-	json_object_set_new(root, "responses", json_array());
+	json_put(root, "responses", json_array());
 	v->records[v->n] = (struct record){0};
 	return record_take(&v->records[v->n++], root, e);
 }
@@ -109,12 +109,12 @@ encode_answer(struct validator *v, int i, const struct gen_result *g, struct are
 	struct encoded *out, struct err *e)
 {
 	json_t *root = json_object(), *list = json_array(), *p = json_object();
-	json_object_set_new(p, "text", json_stringn(g->text, g->n));
-	json_object_set_new(p, "finish_reason", json_string(g->ended ? "stop" : "length"));
-	json_array_append_new(list, p);
-	json_object_set_new(root, "id", json_string(v->records[i].id));
+	json_put(p, "text", json_textn(g->text, g->n));
+	json_put(p, "finish_reason", json_text(g->ended ? "stop" : "length"));
+	json_add(list, p);
+	json_put(root, "id", json_text(v->records[i].id));
 	json_object_set(root, "prompt", json_object_get(v->records[i].root, "prompt"));
-	json_object_set_new(root, "responses", list);
+	json_put(root, "responses", list);
 	struct record r = {0};
 	int rc = record_take(&r, root, e);
 	if (rc == 0)

@@ -19,31 +19,31 @@ augment_provenance(const struct generator *g, const char *model_name, uint64_t s
 {
 	const struct sampling *s = &g->sampling;
 	json_t *o = json_object();
-	json_object_set_new(o, "model", json_string(model_name));
-	json_object_set_new(o, "hash", json_stringn(model_hash(g->model), 12));
+	json_put(o, "model", json_text(model_name));
+	json_put(o, "hash", json_textn(model_hash(g->model), 12));
 	struct buf label = BUF_INIT;
-	json_object_set_new(o, "template", json_string(template_label(g->template, &label)));
+	json_put(o, "template", json_text(template_label(g->template, &label)));
 	buf_free(&label);
-	json_object_set_new(o, "max_tokens", json_integer(g->max_tokens));
-	json_object_set_new(o, "max_length", json_integer(g->max_length));
-	json_object_set_new(o, "max_prompt_length", json_integer(g->max_prompt_length));
+	json_put(o, "max_tokens", json_integer(g->max_tokens));
+	json_put(o, "max_length", json_integer(g->max_length));
+	json_put(o, "max_prompt_length", json_integer(g->max_prompt_length));
 	if (s->greedy || s->temperature == 0) {
-		json_object_set_new(o, "greedy", json_true());
+		json_put(o, "greedy", json_true());
 	} else {
 		char digits[32];
 		snprintf(digits, sizeof digits, "%llu", (unsigned long long)seed);
-		json_object_set_new(o, "seed", json_parse(digits, strlen(digits), NULL));
-		json_object_set_new(o, "temperature", json_real(s->temperature));
+		json_put(o, "seed", json_parse(digits, strlen(digits), NULL));
+		json_put(o, "temperature", json_real(s->temperature));
 		if (s->top_k > 0)
-			json_object_set_new(o, "top_k", json_integer(s->top_k));
+			json_put(o, "top_k", json_integer(s->top_k));
 		if (s->top_p < 1)
-			json_object_set_new(o, "top_p", json_real(s->top_p));
+			json_put(o, "top_p", json_real(s->top_p));
 	}
 	if (extra_stops && *extra_stops) {
 		json_t *list = json_array();
 		for (; *extra_stops; extra_stops++)
-			json_array_append_new(list, json_string(*extra_stops));
-		json_object_set_new(o, "stop", list);
+			json_add(list, json_text(*extra_stops));
+		json_put(o, "stop", list);
 	}
 	return o;
 }
@@ -99,12 +99,11 @@ add_samples(struct augment *a, struct record *r, const struct gen_result *result
 	json_t *list = json_object_get(r->root, "responses");
 	for (int k = 0; k < a->n; k++) {
 		json_t *o = json_object();
-		json_object_set_new(o, "text", json_stringn(results[k].text, results[k].n));
-		json_object_set_new(o, "source", json_string(a->source));
-		json_object_set_new(
-			o, "finish_reason", json_string(results[k].ended ? "stop" : "length"));
+		json_put(o, "text", json_textn(results[k].text, results[k].n));
+		json_put(o, "source", json_text(a->source));
+		json_put(o, "finish_reason", json_text(results[k].ended ? "stop" : "length"));
 		json_object_set(o, "generated", a->generated);
-		json_array_append_new(list, o);
+		json_add(list, o);
 		a->n_responses++;
 		a->n_length += !results[k].ended;
 	}
@@ -256,8 +255,8 @@ add_joined(struct augment *a, struct record *r, const struct record *from, struc
 	for (int k = 0; k < n; k++) {
 		json_t *o = json_deep_copy(from->responses[k].json);
 		if (a->source)
-			json_object_set_new(o, "source", json_string(a->source));
-		json_array_append_new(list, o);
+			json_put(o, "source", json_text(a->source));
+		json_add(list, o);
 	}
 	a->n_responses += n;
 	if (n >= a->n && n > 0)

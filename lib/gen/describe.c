@@ -96,7 +96,7 @@ info_json(struct info *in, bool hash)
 		json_decref(shape);
 	}
 	if (hash)
-		json_object_set_new(o, "hash", json_string(model_hash(in->model)));
+		json_put(o, "hash", json_text(model_hash(in->model)));
 	return o;
 }
 

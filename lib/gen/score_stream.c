@@ -168,10 +168,10 @@ score_fields_init(
 		f->mean_logprob = field_name(as, "mean_logprob");
 		f->tokens = field_name(as, "tokens");
 	}
-	json_object_set_new(f->by, "model", json_string(model_name));
-	json_object_set_new(f->by, "hash", json_stringn(model_hash(s->model), 12));
+	json_put(f->by, "model", json_text(model_name));
+	json_put(f->by, "hash", json_textn(model_hash(s->model), 12));
 	struct buf label = BUF_INIT;
-	json_object_set_new(f->by, "template", json_string(template_label(s->template, &label)));
+	json_put(f->by, "template", json_text(template_label(s->template, &label)));
 	buf_free(&label);
 }
 
@@ -204,9 +204,9 @@ write_logprobs(const struct score_fields *f, struct scored *x, int k, struct err
 		sum += x->logprobs[k][t];
 	if (!isfinite(sum))
 		return not_finite(x, k, f->logprob, sum, e);
-	json_object_set_new(o, f->logprob, json_real(sum));
-	json_object_set_new(o, f->mean_logprob, n > 0 ? json_real(sum / n) : json_null());
-	json_object_set_new(o, f->tokens, json_integer(n));
+	json_put(o, f->logprob, json_real(sum));
+	json_put(o, f->mean_logprob, n > 0 ? json_real(sum / n) : json_null());
+	json_put(o, f->tokens, json_integer(n));
 	return 0;
 }
 
@@ -224,13 +224,13 @@ score_fields_write(const struct score_fields *f, struct scored *x, struct err *e
 		}
 		if (!isfinite(x->reward[k]))
 			return not_finite(x, k, f->reward, x->reward[k], e);
-		json_object_set_new(r->responses[k].json, f->reward, json_real(x->reward[k]));
+		json_put(r->responses[k].json, f->reward, json_real(x->reward[k]));
 		json_object_del(r->responses[k].json, f->raw);
 	}
 	json_t *by = json_object_get(r->root, "scored_by");
 	if (!json_is_object(by)) {
 		by = json_object();
-		json_object_set_new(r->root, "scored_by", by);
+		json_put(r->root, "scored_by", by);
 	}
 	json_object_set(by, f->reward ? f->reward : f->logprob, f->by);
 	return record_refresh(r, e);

@@ -80,7 +80,7 @@ static void
 fill_id(json_t *o, const char *key, int32_t id)
 {
 	if (id >= 0 && json_object_get(o, key) == NULL)
-		json_object_set_new(o, key, json_integer(id));
+		json_put(o, key, json_integer(id));
 }
 
 int
@@ -101,7 +101,7 @@ folder_config(
 		bool open = vocab == NULL || json_is_null(vocab) ||
 			    (json_is_integer(vocab) && json_integer_value(vocab) == 0);
 		if (open && d->vocab > 0)
-			json_object_set_new(o, "vocab_size", json_integer(d->vocab));
+			json_put(o, "vocab_size", json_integer(d->vocab));
 		fill_id(o, "bos_token_id", d->bos);
 		fill_id(o, "eos_token_id", d->eos);
 		buf_reset(&text);

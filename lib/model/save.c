@@ -16,12 +16,12 @@ adjust_config(json_t *o, const struct model_config *c, enum k_dtype dtype)
 {
 	static const char *const names[] = {"float32", "bfloat16", "float16"};
 	bool v5 = json_object_get(o, "dtype") && !json_object_get(o, "torch_dtype");
-	json_object_set_new(o, "architectures", json_pack("[s]", config_architecture(c)));
-	json_object_set_new(o, v5 ? "dtype" : "torch_dtype", json_string(names[dtype]));
+	json_put(o, "architectures", json_pack("[s]", config_architecture(c)));
+	json_put(o, v5 ? "dtype" : "torch_dtype", json_text(names[dtype]));
 	if (c->head == HEAD_REWARD && !c->oasst_head) {
-		json_object_set_new(o, "num_labels", json_integer(1));
-		json_object_set_new(o, "id2label", json_pack("{s:s}", "0", "LABEL_0"));
-		json_object_set_new(o, "label2id", json_pack("{s:i}", "LABEL_0", 0));
+		json_put(o, "num_labels", json_integer(1));
+		json_put(o, "id2label", json_pack("{s:s}", "0", "LABEL_0"));
+		json_put(o, "label2id", json_pack("{s:i}", "LABEL_0", 0));
 	}
 }
 

@@ -384,10 +384,10 @@ dialogue_prompt(const struct dialogue *d, int n)
 	for (int i = 0; i < n; i++) {
 		const struct turn *t = &d->turns[i];
 		json_t *m = json_object();
-		json_object_set_new(m, "role", json_string(role_name(t->role)));
-		json_object_set_new(m, "content", json_stringn(t->text, t->n));
+		json_put(m, "role", json_text(role_name(t->role)));
+		json_put(m, "content", json_textn(t->text, t->n));
 		message_members(d->said[i], m);
-		json_array_append_new(list, m);
+		json_add(list, m);
 	}
 	return list;
 }

@@ -40,9 +40,9 @@ draft_add(struct draft *d, const char *source)
 	}
 	struct candidate *c = &d->candidates[d->n++];
 	*c = (struct candidate){.json = json_object()};
-	json_object_set_new(c->json, "text", json_string("")); /* its place is the first */
+	json_put(c->json, "text", json_text("")); /* its place is the first */
 	if (source)
-		json_object_set_new(c->json, "source", json_string(source));
+		json_put(c->json, "source", json_text(source));
 	return c;
 }
 
@@ -100,7 +100,7 @@ draft_sort(struct draft *d)
 void
 draft_use(struct draft *d, const char *key)
 {
-	json_object_set_new(d->used, key, json_true());
+	json_put(d->used, key, json_true());
 }
 
 /* The messages that a text holds: 1 with *list, owned by d; 0 when it is plain text. */
@@ -114,7 +114,7 @@ messages_of_text(struct draft *d, const json_t *v, const json_t **list, struct e
 	json_t *x = literal_parse(s, n, e);
 	if (x == NULL)
 		return -1;
-	json_array_append_new(d->owned, x);
+	json_add(d->owned, x);
 	*list = x;
 	return 1;
 }
@@ -196,7 +196,7 @@ draft_answer(struct draft *d, struct candidate *c, const json_t *v, const char *
 		return err_set(e, ERR_DATA, "%s: neither a text nor messages", what);
 	json_t *list = json_array();
 	json_array_append(list, (json_t *)v);
-	json_array_append_new(d->owned, list);
+	json_add(d->owned, list);
 	return answer_messages(d, c, list, what, reason, e);
 }
 
@@ -370,7 +370,7 @@ split(struct draft *d, const char **reason)
 			return -1;
 		int last = c->dialogue.n - 1;
 		const struct turn *t = &c->dialogue.turns[last];
-		json_object_set_new(c->json, "text", json_stringn(t->text, t->n));
+		json_put(c->json, "text", json_textn(t->text, t->n));
 		message_members(c->dialogue.said[last], c->json);
 	}
 	return first->n - 1;
@@ -411,6 +411,6 @@ draft_settle(struct draft *d, const char **reason)
 		*reason = "the prompt ends with the assistant";
 		return 0;
 	}
-	d->list = text ? json_stringn(x->turns[0].text, x->turns[0].n) : dialogue_prompt(x, n);
+	d->list = text ? json_textn(x->turns[0].text, x->turns[0].n) : dialogue_prompt(x, n);
 	return 1;
 }

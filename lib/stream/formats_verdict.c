@@ -100,7 +100,7 @@ read_webgpt(struct draft *d, const char **reason, struct err *e)
 	if (json_is_object(question)) {
 		json_t *rest = json_copy((json_t *)question);
 		json_object_del(rest, "full_text");
-		json_object_set_new(d->extra, "question", rest);
+		json_put(d->extra, "question", rest);
 	}
 	int rc = d->im->prompt_from || text == NULL
 			 ? draft_prompt(d, "question", false, reason, e)
@@ -244,7 +244,7 @@ texts_of(struct draft *d, const json_t *v)
 		return json_is_array(v) ? v : NULL;
 	json_t *list = json_parse(s, json_string_length(v), NULL);
 	if (list)
-		json_array_append_new(d->owned, list);
+		json_add(d->owned, list);
 	return json_is_array(list) ? list : NULL;
 }
 

@@ -25,7 +25,7 @@ all_different(const json_t *responses)
 	for (size_t i = 0; i < n; i++) {
 		const char *text = "";
 		json_get_string(json_array_get(responses, i), "text", &text, NULL, NULL);
-		json_object_set_new(seen, text, json_true());
+		json_put(seen, text, json_true());
 	}
 	bool different = json_object_size(seen) == n;
 	json_decref(seen);
@@ -42,7 +42,7 @@ set_id(json_t *r, const struct importer *im, int64_t line, int k)
 	buf_printf(&id, "%s:%lld", name, (long long)line);
 	if (k > 0)
 		buf_printf(&id, ".%d", k);
-	json_object_set_new(r, "id", json_string(id.data));
+	json_put(r, "id", json_text(id.data));
 	buf_free(&id);
 }
 
@@ -71,9 +71,9 @@ assemble(struct draft *d, int64_t line, int k)
 	json_object_set(r, "prompt", d->list);
 	for (int i = 0; i < d->n; i++)
 		json_array_append(list, d->candidates[i].json);
-	json_object_set_new(r, "responses", list);
+	json_put(r, "responses", list);
 	if (im->subset)
-		json_object_set_new(r, "subset", json_string(im->subset));
+		json_put(r, "subset", json_text(im->subset));
 	const char *key;
 	json_t *x;
 	json_object_foreach((json_t *)d->v, key, x)
@@ -153,7 +153,7 @@ pass_record(const struct importer *im, const json_t *v, int64_t line)
 		set_id(r, im, line, 0);
 	json_object_update(r, (json_t *)v);
 	if (im->subset)
-		json_object_set_new(r, "subset", json_string(im->subset));
+		json_put(r, "subset", json_text(im->subset));
 	return r;
 }
 

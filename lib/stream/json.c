@@ -1,10 +1,13 @@
 #include "lib/stream/json.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <utf8proc.h>
 
 /*
  * jansson has no integer beyond 64 bits.  Such a number is kept as a string of a NUL byte and its
@@ -233,6 +236,65 @@ json_write(struct buf *out, const json_t *v)
 		buf_puts(out, "null");
 		break;
 	}
+}
+
+/* s with U+FFFD for each byte that is no UTF-8. */
+static void
+repair(const char *s, size_t n, struct buf *out)
+{
+	while (n > 0) {
+		utf8proc_int32_t c;
+		utf8proc_ssize_t k = utf8proc_iterate(
+			(const utf8proc_uint8_t *)s, (utf8proc_ssize_t)(n < 4 ? n : 4), &c);
+		if (k > 0)
+			buf_put(out, s, (size_t)k);
+		else
+			buf_puts(out, "\xef\xbf\xbd"), k = 1;
+		s += k, n -= (size_t)k;
+	}
+}
+
+json_t *
+json_text(const char *s)
+{
+	return json_textn(s, strlen(s));
+}
+
+json_t *
+json_textn(const char *s, size_t n)
+{
+	json_t *v = json_stringn(s, n);
+	if (v)
+		return v;
+	struct buf b = BUF_INIT;
+	repair(s, n, &b);
+	v = json_stringn(b.data, b.len);
+	assert(v);
+	buf_free(&b);
+	return v;
+}
+
+void
+json_put(json_t *o, const char *key, json_t *v)
+{
+	assert(json_is_object(o) && v && v != o);
+	if (json_object_set(o, key, v) < 0) {
+		struct buf b = BUF_INIT;
+		repair(key, strlen(key), &b);
+		int rc = json_object_set(o, b.data, v);
+		assert(rc == 0);
+		(void)rc;
+		buf_free(&b);
+	}
+	json_decref(v);
+}
+
+void
+json_add(json_t *list, json_t *v)
+{
+	int rc = json_array_append_new(list, v);
+	assert(rc == 0);
+	(void)rc;
 }
 
 int

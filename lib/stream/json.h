@@ -27,6 +27,18 @@ void json_write_real(struct buf *out, double x);
 /* Appends s as a JSON string with its quotes. */
 void json_write_string(struct buf *out, const char *s, size_t n);
 
+/*
+ * Building.  jansson makes NULL of a text that is not UTF-8 (options and paths may be such) and
+ * drops a NULL member without a word; here a byte that is no UTF-8 becomes U+FFFD, in texts and in
+ * keys, and a NULL value is a programmer's error.  For want of memory no call of jansson fails, see
+ * base/nomem.h.
+ */
+json_t *json_text(const char *s);
+json_t *json_textn(const char *s, size_t n);
+/* o[key] = v, and v behind list: both take the reference. */
+void json_put(json_t *o, const char *key, json_t *v);
+void json_add(json_t *list, json_t *v);
+
 /* Lookups that say what is wrong ("reward: not a number"); missing is 0, found is 1, wrong -1
  * (null and not finite are wrong).  n may be NULL. */
 int json_get_string(const json_t *o, const char *key, const char **v, size_t *n, struct err *e);

@@ -123,7 +123,7 @@ text_prompt(struct draft *d, const json_t *v, const char *what, bool plain, cons
 		json_t *list = literal_parse(s, n, e);
 		if (list == NULL)
 			return err_prefix(e, "%s", what);
-		json_array_append_new(d->owned, list);
+		json_add(d->owned, list);
 		return draft_prompt_value(d, list, what, plain, reason, e);
 	}
 	if (hh_prompt(d, s, n) || steer_prompt(d, s, n))
@@ -150,7 +150,7 @@ draft_prompt_value(struct draft *d, const json_t *v, const char *what, bool plai
 	if (message_is(v)) {
 		json_t *list = json_array();
 		json_array_append(list, (json_t *)v);
-		json_array_append_new(d->owned, list);
+		json_add(d->owned, list);
 		v = list;
 	}
 	if (json_is_array(v) && json_array_size(v) == 1 && is_text(json_array_get(v, 0)))

@@ -83,7 +83,7 @@ read_responses(struct record *r, struct err *e)
 	json_t *list = json_object_get(r->root, "responses");
 	if (list == NULL) {
 		list = json_array();
-		json_object_set_new(r->root, "responses", list);
+		json_put(r->root, "responses", list);
 	}
 	if (!json_is_array(list))
 		return err_set(e, ERR_DATA, "responses: not a list");
@@ -179,6 +179,6 @@ record_permute(struct record *r, const int *perm, int m, struct err *e)
 		json_decref(list);
 		return rc;
 	}
-	json_object_set_new(r->root, "responses", list);
+	json_put(r->root, "responses", list);
 	return record_refresh(r, e);
 }

@@ -78,7 +78,7 @@ draft_reward(struct draft *d, struct candidate *c, const json_t *v, const char *
 		return 0;
 	}
 	x = isfinite(im->scale_low) ? (x - im->scale_low) / im->scale_by : x * im->scale_by;
-	json_object_set_new(c->json, "reward", json_real(x));
+	json_put(c->json, "reward", json_real(x));
 	return 1;
 }
 
@@ -94,7 +94,7 @@ draft_number(struct draft *d, const json_t *v)
 		return NULL;
 	json_t *number =
 		x == floor(x) && fabs(x) < 1e15 ? json_integer((json_int_t)x) : json_real(x);
-	json_array_append_new(d->owned, number);
+	json_add(d->owned, number);
 	return number;
 }
 

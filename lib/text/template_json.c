@@ -119,7 +119,7 @@ static void
 set_text(json_t *o, const char *key, const char *s)
 {
 	if (s)
-		json_object_set_new(o, key, json_string(s));
+		json_put(o, key, json_text(s));
 }
 
 void
@@ -134,19 +134,19 @@ template_describe(const struct template *p, struct buf *out)
 		json_t *turn = json_object();
 		set_text(turn, "before", t->before);
 		set_text(turn, "after", t->after);
-		json_object_set_new(o, roles[i].name, turn);
+		json_put(o, roles[i].name, turn);
 	}
-	json_object_set_new(o, "fold_system", json_boolean(p->fold_system));
+	json_put(o, "fold_system", json_boolean(p->fold_system));
 	set_text(o, "default_system", p->default_system);
-	json_object_set_new(o, "trim", json_boolean(p->trim));
+	json_put(o, "trim", json_boolean(p->trim));
 	set_text(o, "generation", p->generation);
-	json_object_set_new(o, "generation_once", json_boolean(p->generation_once));
+	json_put(o, "generation_once", json_boolean(p->generation_once));
 	set_text(o, "response_prefix", p->response_prefix);
 	set_text(o, "eos", p->eos);
 	for (int i = 0; p->stops[i]; i++)
-		json_array_append_new(stops, json_string(p->stops[i]));
-	json_object_set_new(o, "stops", stops);
-	json_object_set_new(o, "max_tokens", json_integer(p->max_tokens));
+		json_add(stops, json_text(p->stops[i]));
+	json_put(o, "stops", stops);
+	json_put(o, "max_tokens", json_integer(p->max_tokens));
 	char *text = json_dumps(o, JSON_COMPACT);
 	buf_puts(out, text ? text : "{}");
 	free(text);

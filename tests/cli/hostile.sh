@@ -111,4 +111,11 @@ for dir in m rm; do
 		holds "$dir/$file, damaged 12 times" -z "$wrong"
 	done
 done
+
+# bytes of the command line that are no UTF-8 come into records as U+FFFD, and nothing goes missing
+bad=$(printf 'a\377') good=$(printf 'a\357\277\275')
+pro-augment -q --model m --max-tokens 2 -n 1 --source "$bad" --stop "$bad" in.jsonl >out
+holds "a source, a stop string" "$(jq -r '.responses[-1] | .source + .generated.stop[0]' out | sort -u)" = "$good$good"
+pro-score -q --policy m --as "$bad" in.jsonl >out
+holds "a name of scores" "$(jq -r '.responses[0] | keys_unsorted[-1]' out | sort -u)" = "${good}_tokens"
 finish

@@ -1,5 +1,9 @@
 /* base: errors, memory, randomness, files. */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
@@ -170,6 +174,44 @@ sha256(void)
 	CHECK_STR(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void
+leave(void)
+{
+	_exit(ERR_NOMEM);
+}
+
+/* Exit status of a child that asks for more than there is. */
+static int
+ask(void (*handler)(void), int how)
+{
+	pid_t pid = fork();
+	if (pid == 0) {
+		volatile size_t n = SIZE_MAX / 2;
+		mem_on_failure(handler);
+		freopen("/dev/null", "w", stderr);
+		free(how == 0 ? x_malloc(n) : how == 1 ? x_calloc(n, 1) : x_realloc(NULL, n));
+		_exit(0);
+	}
+	int status = 0;
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void
+no_memory(void)
+{
+	struct err e = {0};
+	for (int how = 0; how < 3; how++)
+		CHECK(ask(leave, how) == ERR_NOMEM);
+	CHECK(ask(NULL, 0) == -SIGABRT);
+	errno = ENOMEM;
+	CHECK(err_errno(&e, ERR_NOINPUT, "x") == -1 && e.code == ERR_NOMEM);
+	CHECK_STR(e.msg, "x: out of memory");
+	errno = ENOENT;
+	CHECK(err_errno(&e, ERR_NOINPUT, "x") == -1 && e.code == ERR_NOINPUT);
+	CHECK_STR(e.msg, "x: No such file or directory");
+}
+
 int
 main(void)
 {
@@ -178,5 +220,6 @@ main(void)
 	RUN(philox);
 	RUN(files);
 	RUN(sha256);
+	RUN(no_memory);
 	TEST_END;
 }

@@ -149,6 +149,27 @@ test_lookups_say_what_is_wrong(void)
 	json_decref(v);
 }
 
+/* What comes from a command line or a path may be no UTF-8; nothing of it is lost. */
+static void
+test_texts_are_repaired(void)
+{
+	json_t *o = json_object(), *list = json_array();
+	struct buf b = BUF_INIT;
+	json_add(list, json_text("a\xff"));
+	json_add(list, json_textn("\xe4\xb8\xad\xe4\xb8", 5));
+	json_add(list, json_textn("\0x", 2));
+	json_add(list, json_text("\xed\xa0\x80"));
+	json_put(o, "k\xc3", list);
+	json_put(o, "k", json_text(""));
+	CHECK(json_array_size(list) == 4 && json_object_size(o) == 2);
+	json_write(&b, o);
+	CHECK_STR(b.data, "{\"k\xef\xbf\xbd\":[\"a\xef\xbf\xbd\","
+			  "\"\xe4\xb8\xad\xef\xbf\xbd\xef\xbf\xbd\",x,"
+			  "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"],\"k\":\"\"}");
+	buf_free(&b);
+	json_decref(o);
+}
+
 int
 main(void)
 {
@@ -158,5 +179,6 @@ main(void)
 	RUN(test_mistakes_are_named);
 	RUN(test_reals_have_fewest_digits);
 	RUN(test_lookups_say_what_is_wrong);
+	RUN(test_texts_are_repaired);
 	TEST_END;
 }
