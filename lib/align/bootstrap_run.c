@@ -96,7 +96,7 @@ is_of_part(const char *name)
 static int
 check_part(const char *dir, struct err *e)
 {
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	int rc = d ? 0
 		   : err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-bootstrap", dir);
 	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
@@ -115,7 +115,7 @@ static int
 each_ours(const struct bootstrap *o, int (*f)(const char *path, struct err *e), struct err *e)
 {
 	struct buf work = BUF_INIT, path = BUF_INIT;
-	DIR *d = opendir(bootstrap_path(o, -1, "", &work));
+	DIR *d = dir_open(bootstrap_path(o, -1, "", &work));
 	int rc = d ? 0 : err_errno(e, ERR_IO, work.data);
 	for (struct dirent *de; d && rc == 0 && (de = readdir(d));) {
 		bool part = made_numbered(de->d_name, "part-");

@@ -34,7 +34,7 @@ made_check(const char *dir, const char *by, struct err *e)
 	int rc = 0;
 	if (!file_exists(dir))
 		return 0;
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	if (d == NULL || !file_exists(path_join(&path, dir, "pro.json")))
 		rc = err_set(e, ERR_CANTCREAT, "%s: exists and was not made by %s", dir, by);
 	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)

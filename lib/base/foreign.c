@@ -66,7 +66,7 @@ matches(const char *pattern, const char *name)
 static char *
 find(const char *dir, const char *pattern)
 {
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	char *best = NULL;
 	for (struct dirent *x; d && (x = readdir(d));) {
 		/* the first by name, so that the message does not depend on the file system */
@@ -86,7 +86,7 @@ find_below(const char *dir, const char *wanted)
 {
 	struct buf path = BUF_INIT;
 	char *best = NULL;
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	for (struct dirent *x; d && (x = readdir(d));) {
 		if (x->d_name[0] == '.' || (best && strcmp(x->d_name, best) > 0))
 			continue;

@@ -57,7 +57,7 @@ leftover_sweep(const char *path)
 	char *a = x_strdup(path), *b = x_strdup(path);
 	const char *dir = dirname(a), *base = basename(b);
 	struct buf name = BUF_INIT;
-	DIR *d = opendir(dir);
+	DIR *d = dir_open(dir);
 	for (struct dirent *de; d && (de = readdir(d));) {
 		bool old;
 		pid_t pid = owner(de->d_name, base, &old);
