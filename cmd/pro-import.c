@@ -216,8 +216,8 @@ say_notes(void)
 	if (notes.rewards > 0 && !importer.scaled)
 		cli_info(&cli,
 			"scores of the data, from %g to %g, are the rewards as they are; "
-			"--reward-scale %g:%g puts them onto 0 to 1",
-			notes.low, notes.high, notes.low, notes.high);
+			"--reward-scale MIN:MAX puts their scale onto 0 to 1",
+			notes.low, notes.high);
 	if (notes.doubtful > 0)
 		cli_info(&cli,
 			"overall_score contradicts fine-grained_score (in %lld of the records), "

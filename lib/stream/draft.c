@@ -4,6 +4,7 @@
 
 #include "lib/stream/import_impl.h"
 #include "lib/stream/literal.h"
+#include "lib/stream/marked.h"
 
 void
 draft_init(struct draft *d, const struct importer *im, const json_t *v, struct arena *a)
@@ -147,6 +148,11 @@ answer_text(struct draft *d, struct candidate *c, const json_t *v, const char *w
 		d->turns = true;
 		return dialogue_read_hh(
 			&c->dialogue, d->arena, s, n, d->im->drop_paragraphs, reason);
+	}
+	if (marked_is(s, n)) {
+		d->turns = true;
+		marked_read(&c->dialogue, d->arena, s, n);
+		return 1;
 	}
 	dialogue_add(&c->dialogue, d->arena, ROLE_ASSISTANT, s, n, NULL);
 	return 1;

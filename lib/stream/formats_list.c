@@ -56,7 +56,6 @@ read_rrhf(struct draft *d, const char **reason, struct err *e)
 	int rc = two_lists(d, "responses", from, NULL, reason, e);
 	if (rc <= 0 || json_object_get(d->v, "query") == NULL)
 		return rc > 0 ? draft_find_prompt(d, reason, e) : rc;
-	rc = draft_system(d, reason, e);
 	return rc > 0 ? draft_prompt(d, "query", true, reason, e) : rc;
 }
 
@@ -165,8 +164,7 @@ read_ultrafeedback(struct draft *d, const char **reason, struct err *e)
 	}
 	draft_sort(d);
 	draft_use(d, "completions");
-	int rc = draft_system(d, reason, e);
-	return rc > 0 ? draft_prompt(d, "instruction", false, reason, e) : rc;
+	return draft_prompt(d, "instruction", false, reason, e);
 }
 
 /* berkeley-nest/Nectar: answers {answer, model, rank}, 1 is the best. */

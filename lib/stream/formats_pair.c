@@ -6,6 +6,33 @@
 
 static const char *const sides[] = {"chosen", "rejected"};
 
+/* Marks that there is no preference: distilabel's status, arenas' winner. */
+static bool
+marked_tie(const struct draft *d)
+{
+	static const char *const keys[] = {"status", "winner", "preference", "label"};
+	if (json_is_true(json_object_get(d->v, "is_tie")) ||
+		json_is_true(json_object_get(d->v, "tie")))
+		return true;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		const json_t *x = json_object_get(d->v, keys[i]);
+		if (is_tie(x) && strcasecmp(json_string_value(x), "none") != 0)
+			return true;
+	}
+	return false;
+}
+
+/* A pair that its data call a tie, or bad. */
+static int
+check_marks(const struct draft *d, const char **reason)
+{
+	const json_t *label = json_object_get(d->v, "label");
+	bool bad =
+		json_is_false(label) || (json_is_integer(label) && json_integer_value(label) == 0);
+	*reason = bad ? "the pair is labelled bad" : "a tie";
+	return !bad && !marked_tie(d);
+}
+
 int
 read_hh(struct draft *d, const char **reason, struct err *e)
 {
@@ -22,7 +49,7 @@ read_hh(struct draft *d, const char **reason, struct err *e)
 			&c->dialogue, d->arena, text, n, d->im->drop_paragraphs, reason);
 		draft_use(d, sides[i]);
 	}
-	return rc > 0 ? draft_system(d, reason, e) : rc;
+	return rc > 0 ? check_marks(d, reason) : rc;
 }
 
 /* Both answers are lists, or both are not. */
@@ -60,22 +87,6 @@ need_prompt(const struct draft *d, const char **reason, struct err *e)
 	return -1;
 }
 
-/* Marks that there is no preference: distilabel's status, arenas' winner. */
-static bool
-marked_tie(const struct draft *d)
-{
-	static const char *const keys[] = {"status", "winner", "preference", "label"};
-	if (json_is_true(json_object_get(d->v, "is_tie")) ||
-		json_is_true(json_object_get(d->v, "tie")))
-		return true;
-	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-		const json_t *x = json_object_get(d->v, keys[i]);
-		if (is_tie(x) && strcasecmp(json_string_value(x), "none") != 0)
-			return true;
-	}
-	return false;
-}
-
 static int
 read_sides(struct draft *d, const char *const keys[2], const char **reason, struct err *e)
 {
@@ -89,11 +100,7 @@ read_sides(struct draft *d, const char *const keys[2], const char **reason, stru
 			return rc;
 		draft_use(d, keys[i]);
 	}
-	const json_t *label = json_object_get(d->v, "label");
-	bool bad =
-		json_is_false(label) || (json_is_integer(label) && json_integer_value(label) == 0);
-	*reason = bad ? "the pair is labelled bad" : "a tie";
-	return !bad && !marked_tie(d);
+	return check_marks(d, reason);
 }
 
 /* The first of two names that is there; the first when none is. */
@@ -139,7 +146,7 @@ read_swift(struct draft *d, const char **reason, struct err *e)
 	if (whole.n > 0 && whole.turns[whole.n - 1].role == ROLE_ASSISTANT)
 		whole.n--;
 	dialogue_append(&d->prompt, d->arena, &whole, 0, whole.n);
-	return draft_system(d, reason, e);
+	return check_marks(d, reason);
 }
 
 int
@@ -157,6 +164,5 @@ read_openai(struct draft *d, const char **reason, struct err *e)
 		if (strcmp(key, "messages") != 0 && !is_nothing(x)) /* tools is [] in most files */
 			json_object_set(d->extra, key, x);
 	}
-	rc = draft_system(d, reason, e);
 	return rc > 0 ? draft_prompt(d, "input", false, reason, e) : rc;
 }

@@ -55,8 +55,6 @@ read_messages(struct draft *d, const char **reason, struct err *e)
 	for (int i = 2; i >= 0; i--)
 		if (!is_nothing(json_object_get(d->v, keys[i])))
 			key = keys[i];
-	if (rc > 0)
-		rc = draft_system(d, reason, e);
 	if (rc > 0 && json_is_array(json_object_get(d->v, key)) &&
 		json_array_size(json_object_get(d->v, key)) == 0) {
 		*reason = "no prompt";

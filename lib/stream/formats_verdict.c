@@ -299,9 +299,7 @@ read_arena(struct draft *d, const char **reason, struct err *e)
 	rc = two_answers(d, talk ? &talks : &answers, better, reason, e);
 	for (int i = 0; i < d->n && rc > 0 && talk; i++)
 		cut_to_turn(d, &d->candidates[i].dialogue);
-	if (rc > 0)
-		rc = talk ? draft_system(d, reason, e) : draft_find_prompt(d, reason, e);
-	return rc;
+	return rc > 0 && !talk ? draft_find_prompt(d, reason, e) : rc;
 }
 
 /* prometheus-eval/Preference-Collection: orig_preference is A or B, orig_score_A and _B 1 to 5. */

@@ -164,6 +164,8 @@ convert(struct importing *x, struct err *e)
 	const char *reason = NULL;
 	draft_init(&d, x->im, x->v, x->arena);
 	int rc = readers[x->im->format](&d, &reason, e);
+	if (rc > 0)
+		rc = draft_system(&d, &reason, e);
 	if (rc == 0)
 		importing_reject(x, reason);
 	if (rc > 0)

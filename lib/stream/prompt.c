@@ -12,6 +12,7 @@
 
 #include "lib/stream/import_impl.h"
 #include "lib/stream/literal.h"
+#include "lib/stream/marked.h"
 
 static const char *const texts[] = {
 	"prompt", "instruction", "question", "query", "input", "problem", NULL};
@@ -59,6 +60,29 @@ draft_system(struct draft *d, const char **reason, struct err *e)
 	return 1;
 }
 
+/* The answers are texts that begin with "Assistant:", which goes without saying; false, and nothing
+ * is done, when one is not. */
+static bool
+drop_speaker(struct draft *d)
+{
+	static const char name[] = "Assistant:";
+	for (int pass = 0; pass < 2; pass++)
+		for (int i = 0; i < d->n; i++) {
+			const struct dialogue *x = &d->candidates[i].dialogue;
+			if (x->n != 1 || x->said[0])
+				return false;
+			struct turn t = x->turns[0];
+			text_strip(&t.text, &t.n);
+			if (t.n < sizeof name - 1 || memcmp(t.text, name, sizeof name - 1) != 0)
+				return false;
+			t.text += sizeof name - 1;
+			t.n -= sizeof name - 1;
+			if (pass == 1)
+				x->turns[0] = t;
+		}
+	return d->n > 0;
+}
+
 /* The text of a dialogue up to "Assistant:" becomes its turns, so that any template can write
  * them; an answer that it begins keeps its last white space.  False: no such text. */
 static bool
@@ -69,11 +93,12 @@ hh_prompt(struct draft *d, const char *text, size_t n)
 	if (!dialogue_is_hh(text) || dialogue_read_hh(&x, d->arena, text, n, false, &why) == 0)
 		return false;
 	struct turn *last = &x.turns[x.n - 1];
-	if (x.n < 2 || last->role != ROLE_ASSISTANT)
+	bool named = last->role == ROLE_USER && drop_speaker(d);
+	if (!named && (x.n < 2 || last->role != ROLE_ASSISTANT))
 		return false;
-	if (last->n == 0) {
+	if (!named && last->n == 0) {
 		x.n--;
-	} else {
+	} else if (!named) {
 		const char *p = end;
 		while (p > text && (p[-1] == ' ' || p[-1] == '\n' || p[-1] == '\t'))
 			p--;
@@ -81,7 +106,7 @@ hh_prompt(struct draft *d, const char *text, size_t n)
 		dialogue_add(&tail, d->arena, ROLE_ASSISTANT, p, (size_t)(end - p), NULL);
 		dialogue_continue(&x, d->arena, &tail, 0);
 	}
-	d->stripped = last->n == 0;
+	d->stripped = named || last->n == 0;
 	dialogue_append(&d->prompt, d->arena, &x, 0, x.n);
 	return true;
 }
@@ -128,6 +153,12 @@ text_prompt(struct draft *d, const json_t *v, const char *what, bool plain, cons
 	}
 	if (hh_prompt(d, s, n) || steer_prompt(d, s, n))
 		return 1;
+	if (d->turns && marked_is(s, n)) { /* as the answers are */
+		marked_read(&d->prompt, d->arena, s, n);
+		const struct turn *last = &d->prompt.turns[d->prompt.n - 1];
+		d->prompt.n -= last->role == ROLE_ASSISTANT && last->n == 0;
+		return 1;
+	}
 	d->plain = plain && d->prompt.n == 0;
 	dialogue_add(&d->prompt, d->arena, ROLE_USER, s, n, NULL);
 	return 1;
@@ -383,8 +414,5 @@ find(struct draft *d, const char **reason, struct err *e)
 int
 draft_find_prompt(struct draft *d, const char **reason, struct err *e)
 {
-	int rc = draft_system(d, reason, e);
-	if (rc > 0)
-		rc = d->im->prompt_from ? named_prompt(d, reason, e) : find(d, reason, e);
-	return rc;
+	return d->im->prompt_from ? named_prompt(d, reason, e) : find(d, reason, e);
 }
