@@ -76,6 +76,19 @@ macro_member(struct jvm *vm, const struct jmacro *m, const struct jstr *name)
 	return js_is(name, "caller") ? JV_B(m->node->wants_caller) : JV_ABSENT;
 }
 
+/* What generators, views of dicts and joiners have in Python and not here. */
+static void
+refuse_member(struct jvm *vm, struct jv v, const struct jstr *name)
+{
+	static const char *const members[] = {"close", "send", "throw", "gi_code", "gi_frame",
+		"gi_running", "gi_suspended", "gi_yieldfrom", "isdisjoint", "mapping", "sep",
+		"used"};
+	for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+		if (js_is(name, members[i]))
+			vm_refuse(vm, "attribute '%s' of %s is not supported", members[i],
+				jv_type_name(v));
+}
+
 static struct jv
 object_member(struct jvm *vm, struct jv v, const struct jstr *name)
 {
@@ -97,8 +110,8 @@ object_member(struct jvm *vm, struct jv v, const struct jstr *name)
 	case JV_JOINER:
 	case JV_ITER:
 	case JV_VIEW:
-		vm_refuse(vm, "attribute '%.*s' of %s is not supported", JS_ARG(name),
-			jv_type_name(v));
+		refuse_member(vm, v, name);
+		return JV_ABSENT;
 	default:
 		return JV_ABSENT;
 	}

@@ -142,15 +142,15 @@ f_center(struct jvm *vm, const struct jcall *c)
 static struct jv
 f_truncate(struct jvm *vm, const struct jcall *c)
 {
-	const struct jstr *s = ja_text(vm, c->self, "the text to truncate");
 	int64_t length = ja_int(vm, c->v[0], 255);
 	struct jv end = c->v[2].type == JV_MISSING ? js_literal(vm, "...") : c->v[2];
 	int64_t leeway = c->v[3].type == JV_NONE ? 5 : ja_int(vm, c->v[3], 5);
 	int64_t keep = length - (int64_t)ja_text(vm, end, "end")->chars;
 	if (keep < 0 || leeway < 0)
 		vm_raise(vm, "truncate: expected length >= len(end) and leeway >= 0");
-	if ((int64_t)s->chars <= length + leeway)
+	if (jv_length(vm, c->self, false) <= length + leeway)
 		return c->self;
+	const struct jstr *s = ja_text(vm, c->self, "the text to truncate");
 	struct jv head = js_slice(vm, s, 0, 1, keep);
 	if (!ja_bool(vm, c->v[1], false)) {
 		const char *space = memrchr(head.s->data, ' ', head.s->len);

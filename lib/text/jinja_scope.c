@@ -207,11 +207,12 @@ undeclared_list(const struct jn *n, const char *name)
 	enum undeclared u = UNSEEN;
 	for (; n && u == UNSEEN; n = n->next) {
 		/* A chain of elif is a list, not a nest. */
-		for (; n->kind == JN_IF && n->op && u == UNSEEN; n = n->other) {
-			u = undeclared(n->a, name);
-			u = u == UNSEEN ? undeclared_list(n->body, name) : u;
+		const struct jn *k = n;
+		for (; k->kind == JN_IF && k->op && u == UNSEEN; k = k->other) {
+			u = undeclared(k->a, name);
+			u = u == UNSEEN ? undeclared_list(k->body, name) : u;
 		}
-		u = u == UNSEEN ? undeclared(n, name) : u;
+		u = u == UNSEEN ? undeclared(k, name) : u;
 	}
 	return u;
 }
