@@ -8,7 +8,7 @@ pro-model tokenizer -q --vocab 290 --out "$T/tok" --special '</s>' --special '<s
 cat >"$T/config.json" <<-'END'
 	{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":32,
 	"num_hidden_layers":1,"num_attention_heads":2,"num_key_value_heads":1,"max_position_embeddings":64,
-	"rms_norm_eps":1e-5,"rope_theta":10000.0,"hidden_act":"silu","tie_word_embeddings":false,"limit":[0,Infinity]}
+	"rms_norm_eps":1e-5,"rope_theta":10000.0,"hidden_act":"silu","tie_word_embeddings":false}
 END
 pro-model init -q --out "$T/m" --tokenizer "$T/tok" "$T/config.json"
 ids() { # FOLDER TEXT
@@ -29,6 +29,7 @@ holds "model_max_length 1e30 stops nothing" "$(ids "$T/m" 'to the sea')" = "$wan
 
 echo '{"chat_template":"{{ messages }}"}' >"$T/m/chat_template.json"
 echo '{}' >"$T/m/added_tokens.json"
+sed 's/^{/{ "limit": [0, Infinity],/' "$T/m/config.json" >"$T/c" && mv "$T/c" "$T/m/config.json"
 echo '{"id":"a","prompt":[{"role":"user","content":"to"}],"responses":[{"text":"the sea"}]}' >"$T/in.jsonl"
 check "training" pro-train -q --method sft --template plain --max-steps 1 --model "$T/m" --out "$T/trained" "$T/in.jsonl"
 for f in tokenizer.json tokenizer_config.json chat_template.json added_tokens.json; do
