@@ -1,7 +1,5 @@
 #include "lib/text/utf8.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include <utf8proc.h>
 
 int
@@ -57,8 +55,11 @@ bool
 utf8_is_word(int32_t c)
 {
 	utf8proc_category_t k = utf8proc_category(c);
-	return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_ND) ||
-	       k == UTF8PROC_CATEGORY_PC;
+	/* Alphabetic beyond the categories: PropList.txt, Other_Alphabetic: circled letters. */
+	bool circled = (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) ||
+		       (c >= 0x1f150 && c <= 0x1f169) || (c >= 0x1f170 && c <= 0x1f189);
+	return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) ||
+	       k == UTF8PROC_CATEGORY_PC || circled || c == 0x200c || c == 0x200d;
 }
 
 size_t
@@ -84,83 +85,4 @@ utf8_leading_space(const char *s, size_t n)
 	for (int len; i < n && (len = utf8_decode(s + i, n - i, &c)) > 0 && utf8_is_space(c);)
 		i += (size_t)len;
 	return i;
-}
-
-static int
-combining_class(utf8proc_int32_t c)
-{
-	return utf8proc_get_property(c)->combining_class & 0xff;
-}
-
-/*
- * Canonical ordering: a stable sort of every run of non-starters by combining class.  Counting
- * sort, so that a text of nothing but accents costs no more than another.
- */
-static void
-order_marks(utf8proc_int32_t *c, size_t n)
-{
-	utf8proc_int32_t *sorted = NULL;
-	for (size_t i = 0, j; i < n; i = j + 1) {
-		bool ordered = true;
-		int last = 0, k;
-		for (j = i; j < n && (k = combining_class(c[j])) > 0; j++) {
-			ordered &= k >= last;
-			last = k;
-		}
-		if (ordered)
-			continue;
-		size_t first[257] = {0};
-		for (size_t m = i; m < j; m++)
-			first[combining_class(c[m]) + 1]++;
-		for (k = 0; k < 256; k++)
-			first[k + 1] += first[k];
-		sorted = x_realloc(sorted, (j - i) * sizeof *sorted);
-		for (size_t m = i; m < j; m++)
-			sorted[first[combining_class(c[m])]++] = c[m];
-		memcpy(c + i, sorted, (j - i) * sizeof *sorted);
-	}
-	free(sorted);
-}
-
-static void
-nfc_valid(const char *s, size_t n, struct buf *out)
-{
-	/* Canonical decompositions have at most 4 code points; every one comes of 2 bytes or more,
-	 * except ASCII, which has none. */
-	utf8proc_int32_t *c = x_malloc((2 * n + 4) * sizeof *c);
-	size_t m = 0;
-	for (size_t i = 0; i < n;) {
-		int32_t v = 0;
-		int boundary = 0;
-		i += (size_t)utf8_decode(s + i, n - i, &v);
-		m += (size_t)utf8proc_decompose_char(
-			v, c + m, 4, UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &boundary);
-	}
-	order_marks(c, m);
-	utf8proc_ssize_t k = utf8proc_normalize_utf32(
-		c, (utf8proc_ssize_t)m, UTF8PROC_COMPOSE | UTF8PROC_STABLE);
-	for (utf8proc_ssize_t i = 0; i < k; i++)
-		utf8_put(out, c[i]);
-	free(c);
-}
-
-void
-utf8_nfc(const char *s, size_t n, struct buf *out)
-{
-	/* Below U+0300 (lead byte 0xcc) everything is a starter in NFC already. */
-	size_t plain = 0;
-	while (plain < n && (unsigned char)s[plain] < 0xcc)
-		plain++;
-	if (plain == n) {
-		buf_put(out, s, n);
-		return;
-	}
-	for (size_t i = 0; i < n;) {
-		size_t valid = utf8_valid_prefix(s + i, n - i);
-		if (valid > 0)
-			nfc_valid(s + i, valid, out);
-		i += valid;
-		if (i < n)
-			buf_putc(out, s[i++]);
-	}
 }

@@ -18,13 +18,11 @@ void utf8_put(struct buf *b, int32_t c);
 size_t utf8_valid_prefix(const char *s, size_t n);
 /* Unicode White_Space. */
 bool utf8_is_space(int32_t c);
-/* Unicode \w: letters, marks, decimal digits, connectors. */
+/* Unicode \w (UTS 18, annex C): alphabetic, marks, decimal digits, connectors, joiners. */
 bool utf8_is_word(int32_t c);
 /* Start of the white space that ends s[0..n); n when there is none. */
 size_t utf8_trailing_space(const char *s, size_t n);
 /* Length of the white space that begins s. */
 size_t utf8_leading_space(const char *s, size_t n);
-/* Appends the NFC form of s to out; bytes that are not UTF-8 pass as they are.  O(n). */
-void utf8_nfc(const char *s, size_t n, struct buf *out);
 
 #endif
