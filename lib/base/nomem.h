@@ -11,7 +11,7 @@
  *   shorter, for want of memory.
  *
  * The other libraries are given our allocator, or asked, where they are used: zlib in
- * lib/stream/input.c, PCRE2 in lib/text/pretok.c, C++ in lib/text/spm.cc.
+ * lib/stream/input.c, PCRE2 and Oniguruma in lib/text/regex.c, C++ in lib/text/spm.cc.
  *
  * The end is _exit: nothing is tidied, as after kill -9.  What stdout holds is written before, for
  * records that were written stay whole.

@@ -86,10 +86,9 @@ info_json(struct info *in, bool hash)
 	const struct tokenizer *t = in->tokenizer;
 	if (t) {
 		shape = json_pack("{s:s, s:i, s:i, s:i, s:b, s:s, s:s?, s:s}", "tokenizer",
-			tokenizer_is_spm(t) ? "sentencepiece" : "byte-level bpe", "tokenizer_vocab",
-			(int)tokenizer_vocab(t), "bos", (int)tokenizer_bos(t), "eos",
-			(int)tokenizer_eos(t), "adds_bos", tokenizer_adds_bos(t), "tokenizer_hash",
-			tokenizer_hash(t), "template",
+			tokenizer_kind(t), "tokenizer_vocab", (int)tokenizer_vocab(t), "bos",
+			(int)tokenizer_bos(t), "eos", (int)tokenizer_eos(t), "adds_bos",
+			tokenizer_adds_bos(t), "tokenizer_hash", tokenizer_hash(t), "template",
 			in->template ? template_name(in->template) : NULL, "template_chosen",
 			in->how);
 		json_object_update_missing(o, shape);

@@ -104,30 +104,30 @@ added_by_id(const struct added *a, int32_t id)
 	return a->n ? bsearch(&key, a->v, (size_t)a->n, sizeof *a->v, by_id) : NULL;
 }
 
-void
-added_index(struct added *a, bool nfc)
+int
+added_index(struct added *a, const struct normal *normal, struct err *e)
 {
-	struct buf b = BUF_INIT;
+	struct normal_work w = {0};
+	int rc = 0;
 	if (a->n > 1)
 		qsort(a->v, (size_t)a->n, sizeof *a->v, by_id);
 	trie_new(&a->raw, 0);
 	trie_new(&a->normalized, 0);
-	for (int32_t i = 0; i < a->n; i++) {
+	for (int32_t i = 0; rc == 0 && i < a->n; i++) {
 		const struct added_token *t = &a->v[i];
-		/* Special tokens come out of templates, which are written in the form that is
-		 * meant: they are looked for before normalisation, whatever their flag. */
-		if (!t->normalized || t->special) {
-			trie_put(&a->raw, t->s, t->n, i);
-			continue;
-		}
-		buf_reset(&b);
-		if (nfc)
-			utf8_nfc(t->s, t->n, &b);
-		else
-			buf_put(&b, t->s, t->n);
-		trie_put(&a->normalized, b.data, b.len, i);
+		const char *s = t->s;
+		size_t n = t->n;
+		if (t->normalized && normal)
+			rc = normal_run(normal, &w, true, &s, &n, e);
+		if (rc == 0 && n == 0)
+			rc = err_set(e, ERR_CONFIG,
+				"added token \"%.40s\": the normaliser leaves nothing of it", t->s);
+		if (rc == 0)
+			trie_put(t->normalized ? &a->normalized : &a->raw, s, n, i);
+		a->normalized_special |= t->normalized && t->special;
 	}
-	buf_free(&b);
+	normal_work_free(&w);
+	return rc;
 }
 
 static bool
@@ -185,8 +185,14 @@ added_next(const struct added *a, const struct trie *t, const char *text, size_t
 			continue;
 		}
 		*start = i;
-		if (x->lstrip && i > c->done)
-			*start = c->done + utf8_trailing_space(text + c->done, i - c->done);
+		if (x->lstrip)
+			*start = i > c->done ? c->done + utf8_trailing_space(
+								 text + c->done, i - c->done)
+					     : c->done;
+		if (*start >= i + len) { /* all of it went to the token before */
+			i += len;
+			continue;
+		}
 		*end = i + len + (x->rstrip ? utf8_leading_space(text + i + len, n - i - len) : 0);
 		c->search = i + len;
 		c->done = *end;

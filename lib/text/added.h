@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/text/normal.h"
 
 /*
  * Added tokens: texts that are one token wherever they stand (the special ones in literals only).
@@ -27,8 +29,9 @@ struct trie {
 struct added {
 	struct added_token *v;
 	int32_t n, cap;
-	struct trie raw;        /* looked for in the text as it is */
-	struct trie normalized; /* looked for in the normalised text */
+	struct trie raw;         /* looked for in the text as it is */
+	struct trie normalized;  /* looked for in the normalised text */
+	bool normalized_special; /* some of these are special */
 };
 
 /* Byte ranges of a text that come from a template, in order. */
@@ -42,8 +45,9 @@ void added_free(struct added *a);
 void added_put(struct added *a, const struct added_token *t);
 const struct added_token *added_find(const struct added *a, const char *s, size_t n);
 const struct added_token *added_by_id(const struct added *a, int32_t id);
-/* Sorts by id and builds the tries; nfc: normalise what is looked for in normalised text. */
-void added_index(struct added *a, bool nfc);
+/* Sorts by id and builds the tries; normal (may be NULL) is what becomes of the tokens that are
+ * looked for in normalised text.  ERR_DATA as normal_run. */
+int added_index(struct added *a, const struct normal *normal, struct err *e);
 
 /* Where a search has come to; zero to begin with. */
 struct added_cursor {
@@ -55,7 +59,8 @@ struct added_cursor {
  * The next leftmost longest token of text: NULL when there is none.  [*start, *end) is its span
  * with the white space of lstrip and rstrip, and the text between the cursor's old done and *start
  * (none when that is not positive) comes before it.  As in the tokenizers library, a token that
- * lies in white space stripped by the one before it counts too.  lit NULL: no special tokens.
+ * lies in white space stripped by the one before it counts too, unless it strips to its left and
+ * nothing is left of it.  lit NULL: no special tokens.
  */
 const struct added_token *added_next(const struct added *a, const struct trie *t, const char *text,
 	size_t n, struct added_cursor *c, const struct literals *lit, size_t *start, size_t *end);

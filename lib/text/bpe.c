@@ -1,6 +1,7 @@
 #include "lib/text/bpe.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,8 @@ bpe_free(struct bpe *b)
 	X_FREE(b->token);
 	X_FREE(b->slot);
 	X_FREE(b->merge);
+	X_FREE(b->prefix);
+	X_FREE(b->suffix);
 }
 
 int
@@ -101,8 +104,8 @@ bpe_add_token(struct bpe *b, const char *key, size_t n, int64_t id, struct err *
 			"vocab: id %lld is given twice, the second time to \"%.40s\"",
 			(long long)id, key);
 	struct buf bytes = BUF_INIT;
-	bool spelled = bpe_unspell(key, n, &bytes);
-	if (spelled)
+	bool spelled = b->chars || bpe_unspell(key, n, &bytes);
+	if (spelled && !b->chars)
 		key = bytes.data, n = bytes.len;
 	b->token[id] = (struct bpe_token){arena_strndup(&b->mem, key, n), (uint32_t)n, spelled};
 	buf_free(&bytes);
@@ -156,6 +159,11 @@ bpe_index(struct bpe *b, size_t n_merges)
 		if (t->spelled && t->n == 1)
 			b->byte_id[(unsigned char)t->s[0]] = id;
 	}
+	for (int i = 0; i < 256; i++) {
+		char name[8];
+		snprintf(name, sizeof name, "<0x%02X>", i);
+		b->fallback[i] = b->byte_fallback ? bpe_find(b, name, 6) : -1;
+	}
 	size = table_size(n_merges);
 	b->merge_mask = size - 1;
 	b->merge = x_malloc(size * sizeof *b->merge);
@@ -177,11 +185,25 @@ merge_slot(const struct bpe *b, uint64_t pair)
 static int32_t
 find_spelled(const struct bpe *b, const char *s, size_t n, struct buf *bytes)
 {
+	if (b->chars)
+		return bpe_find(b, s, n);
 	buf_reset(bytes);
 	if (!bpe_unspell(s, n, bytes))
 		return -1;
 	int32_t id = bpe_find(b, bytes->data, bytes->len);
 	return id >= 0 && b->token[id].spelled ? id : -1;
+}
+
+/* The right side's prefix is left out. */
+static void
+put_union(const struct bpe *b, const char *left, size_t left_n, const char *right, size_t right_n,
+	struct buf *out)
+{
+	size_t cut = b->prefix ? strlen(b->prefix) : 0;
+	if (cut > right_n || (cut > 0 && memcmp(right, b->prefix, cut) != 0))
+		cut = 0;
+	buf_put(out, left, left_n);
+	buf_put(out, right + cut, right_n - cut);
 }
 
 int
@@ -191,8 +213,12 @@ bpe_add_merge(struct bpe *b, const char *left, size_t left_n, const char *right,
 	struct buf whole = BUF_INIT;
 	int32_t l = find_spelled(b, left, left_n, &whole);
 	int32_t r = find_spelled(b, right, right_n, &whole);
+	bool spelled = b->chars;
 	buf_reset(&whole);
-	bool spelled = bpe_unspell(left, left_n, &whole) && bpe_unspell(right, right_n, &whole);
+	if (b->chars)
+		put_union(b, left, left_n, right, right_n, &whole);
+	else
+		spelled = bpe_unspell(left, left_n, &whole) && bpe_unspell(right, right_n, &whole);
 	int32_t id = spelled ? bpe_find(b, whole.data, whole.len) : -1;
 	buf_free(&whole);
 	if (l < 0 || r < 0 || id < 0 || !b->token[id].spelled || left_n == 0 || right_n == 0)
@@ -222,6 +248,7 @@ bpe_work_free(struct bpe_work *w)
 {
 	X_FREE(w->sym);
 	X_FREE(w->heap);
+	buf_free(&w->key);
 	*w = (struct bpe_work){0};
 }
 
@@ -277,10 +304,6 @@ consider(const struct bpe *b, struct bpe_work *w, uint32_t i)
 static int64_t
 start_symbols(const struct bpe *b, const char *s, size_t n, struct bpe_work *w, struct err *e)
 {
-	if (n > w->sym_cap) {
-		w->sym_cap = n < 64 ? 64 : 2 * n;
-		w->sym = x_realloc(w->sym, w->sym_cap * sizeof *w->sym);
-	}
 	uint32_t m = 0;
 	for (size_t i = 0; i < n; i++) {
 		int32_t id = b->byte_id[(unsigned char)s[i]];
@@ -295,6 +318,85 @@ start_symbols(const struct bpe *b, const char *s, size_t n, struct bpe_work *w, 
 	w->sym[0].prev = NONE;
 	w->sym[m - 1].next = NONE;
 	return m;
+}
+
+/* The id of the character s[0..n) at its place in the word. */
+static int32_t
+char_id(const struct bpe *b, const char *s, size_t n, bool first, bool last, struct buf *key)
+{
+	bool prefix = b->prefix && !first, suffix = b->suffix && last;
+	if (!prefix && !suffix)
+		return n == 1 ? b->byte_id[(unsigned char)*s] : bpe_find(b, s, n);
+	buf_reset(key);
+	if (prefix)
+		buf_puts(key, b->prefix);
+	buf_put(key, s, n);
+	if (suffix)
+		buf_puts(key, b->suffix);
+	return bpe_find(b, key->data, key->len);
+}
+
+static bool
+has_fallback(const struct bpe *b, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (b->fallback[(unsigned char)s[i]] < 0)
+			return false;
+	return true;
+}
+
+static void
+put_symbol(struct bpe_work *w, uint32_t *m, int32_t id)
+{
+	w->sym[*m] = (struct bpe_symbol){id, *m - 1, *m + 1};
+	++*m;
+}
+
+/*
+ * One symbol a character, or a byte where it falls back.  As the library does it
+ * (huggingface/tokenizers, src/models/bpe/model.rs, merge_word): an unknown token waits until a
+ * known one or, unless they are fused, another unknown one comes; bytes are put before it.
+ */
+static int64_t
+start_chars(const struct bpe *b, const char *s, size_t n, struct bpe_work *w)
+{
+	uint32_t m = 0;
+	bool waits = false;
+	for (size_t i = 0, len; i < n; i += len) {
+		int32_t c;
+		len = (size_t)utf8_decode(s + i, n - i, &c);
+		len = len > 0 ? len : 1;
+		int32_t id = char_id(b, s + i, len, i == 0, i + len == n, &w->key);
+		if (id < 0 && b->byte_fallback && has_fallback(b, s + i, len)) {
+			for (size_t k = 0; k < len; k++)
+				put_symbol(w, &m, b->fallback[(unsigned char)s[i + k]]);
+			continue;
+		}
+		if (waits && (id >= 0 || !b->fuse_unk)) {
+			put_symbol(w, &m, b->unk);
+			waits = false;
+		}
+		if (id >= 0)
+			put_symbol(w, &m, id);
+		else
+			waits = b->unk >= 0;
+	}
+	if (waits)
+		put_symbol(w, &m, b->unk);
+	if (m == 0)
+		return 0;
+	w->sym[0].prev = NONE;
+	w->sym[m - 1].next = NONE;
+	return m;
+}
+
+static void
+reserve_symbols(struct bpe_work *w, size_t n)
+{
+	if (n <= w->sym_cap)
+		return;
+	w->sym_cap = n < 64 ? 64 : 2 * n;
+	w->sym = x_realloc(w->sym, w->sym_cap * sizeof *w->sym);
 }
 
 int
@@ -312,9 +414,10 @@ bpe_encode_word(const struct bpe *b, const char *s, size_t n, struct bpe_work *w
 			return 0;
 		}
 	}
-	int64_t m = start_symbols(b, s, n, w, e);
-	if (m < 0)
-		return -1;
+	reserve_symbols(w, n + 1);
+	int64_t m = b->chars ? start_chars(b, s, n, w) : start_symbols(b, s, n, w, e);
+	if (m <= 0)
+		return (int)m;
 	struct bpe_symbol *sym = w->sym;
 	w->heap_n = 0;
 	for (int64_t i = 0; i + 1 < m; i++)

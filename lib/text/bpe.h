@@ -9,15 +9,18 @@
 #include "lib/base/mem.h"
 
 /*
- * Byte-level BPE: the vocabulary and the merges of one tokenizer.  Internal to lib/text.
+ * BPE: the vocabulary and the merges of one tokenizer.  Internal to lib/text.
  *
- * Files spell a byte as a printable character (openai/gpt-2, src/encoder.py, bytes_to_unicode);
- * here tokens are plain bytes.  Read-only once built.
+ * Of bytes (GPT-2 and its heirs): files spell a byte as a printable character (openai/gpt-2,
+ * src/encoder.py, bytes_to_unicode); here tokens are plain bytes.  Or of characters
+ * (SentencePiece's kind): tokens are their text.  Read-only once built.
+ *
+ * Other models than BPE keep their vocabulary here too, as characters without merges.
  */
 struct bpe_token {
 	const char *s; /* NULL: no token has this id */
 	uint32_t n;
-	bool spelled; /* false: not spelled in the byte alphabet; merges cannot make it */
+	bool spelled; /* false: not spelled in the byte alphabet, or special: no text makes it */
 };
 
 struct bpe_merge {
@@ -38,6 +41,12 @@ struct bpe {
 	bool ignore_merges; /* a whole word that is a token is that token (LLaMA 3) */
 	int32_t unk;        /* -1: none */
 	bool fuse_unk;
+	/* Of characters only; set before the first token. */
+	bool chars;
+	bool byte_fallback; /* unknown characters become the tokens of their bytes, "<0x41>" */
+	int32_t fallback[256];
+	char *prefix,
+		*suffix; /* of all but the first, and of the last character of a word; or NULL */
 };
 
 enum { BPE_MAX_ID = 1 << 22 }; /* far above any vocabulary; bounds what a hostile id allocates */
@@ -60,11 +69,12 @@ struct bpe_work {
 	size_t sym_cap;
 	uint64_t *heap;
 	size_t heap_n, heap_cap;
+	struct buf key;
 };
 void bpe_work_free(struct bpe_work *w);
 
 /* Appends the ids of one word.  O(n log n).  ERR_DATA when a byte has no token and there is no
- * unknown token. */
+ * unknown token (a character without one is left out, as in the tokenizers library). */
 int bpe_encode_word(const struct bpe *b, const char *s, size_t n, struct bpe_work *w,
 	struct ids *out, struct err *e);
 

@@ -95,20 +95,19 @@ count_word(struct trainer *t, const char *s, size_t n)
 static int
 count_words(struct trainer *t, const struct pretok *p, const char *s, size_t n, struct err *e)
 {
-	struct buf text = BUF_INIT;
-	struct spans words = {0};
+	struct pretok_work w = {0};
 	int rc = 0;
 	for (size_t i = 0, end; rc == 0 && i < n; i = end) {
 		end = n - i > 1 << 20 ? i + (1 << 20) : n;
 		while (end < n && !(s[end - 1] == '\n' && s[end] != '\n' && s[end] != ' '))
 			end++;
-		rc = pretok_run(p, s + i, end - i, &text, &words, e);
-		for (size_t k = 0; rc == 0 && k < words.n; k++)
-			count_word(
-				t, text.data + words.v[k].start, words.v[k].end - words.v[k].start);
+		rc = pretok_run(p, &w, s + i, end - i, 0, e);
+		for (size_t k = 0; rc == 0 && k < w.words.n; k++) {
+			const struct span *x = &w.words.v[k];
+			count_word(t, w.text.data + x->start, x->end - x->start);
+		}
 	}
-	buf_free(&text);
-	spans_free(&words);
+	pretok_work_free(&w);
 	return rc;
 }
 
@@ -128,7 +127,7 @@ count_text(
 			.s = (char *)p->special[i], .n = strlen(p->special[i]), .id = i};
 		added_put(&special, &x);
 	}
-	added_index(&special, false);
+	added_index(&special, NULL, NULL);
 	while (rc == 0 && added_next(&special, &special.raw, s, n, &at, NULL, &start, &end)) {
 		rc = count_words(t, &pretok, s + done, start - done, e);
 		done = end;

@@ -13,9 +13,9 @@
  * Read-only once built.
  */
 enum normal_kind {
-	NORMAL_PREPEND,       /* text before every text that is not empty */
-	NORMAL_REPLACE,       /* matches of re by text */
-	NORMAL_FORM,          /* NFC, NFD, NFKC, NFKD */
+	NORMAL_PREPEND, /* text before every text that is not empty */
+	NORMAL_REPLACE, /* matches of re by text */
+	NORMAL_FORM,    /* NFC, NFD, NFKC, NFKD */
 	NORMAL_LOWER,
 	NORMAL_STRIP,         /* white space at the left, right or both */
 	NORMAL_STRIP_ACCENTS, /* marks */
@@ -31,12 +31,12 @@ struct normal_step {
 	char *text; /* of PREPEND and REPLACE */
 	size_t n;
 	enum unicode_form form;
-	bool left, right;                      /* STRIP */
-	bool clean, chinese, accents, lower;   /* BERT */
+	bool left, right;                    /* STRIP */
+	bool clean, chinese, accents, lower; /* BERT */
 	struct charsmap *map;
 };
 
-enum { NORMAL_MAX_STEPS = 64 };
+enum { NORMAL_MAX_STEPS = 32 };
 
 struct normal {
 	int n;
@@ -61,7 +61,7 @@ void normal_work_free(struct normal_work *w);
  * *s[0..*n) normalised: they then point into w, or stay when there is nothing to do.  prefix false
  * leaves out PREPEND.  ERR_DATA when an expression runs wild.
  */
-int normal_run(const struct normal *p, struct normal_work *w, bool prefix, const char **s, size_t *n,
-	struct err *e);
+int normal_run(const struct normal *p, struct normal_work *w, bool prefix, const char **s,
+	size_t *n, struct err *e);
 
 #endif

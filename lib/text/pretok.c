@@ -70,8 +70,8 @@ join_parts(const struct pretok_step *step, const struct spans *parts, const stru
 }
 
 static void
-take_part(const struct pretok_step *step, struct pretok_work *w, const struct span *in, size_t start,
-	size_t end, bool match)
+take_part(const struct pretok_step *step, struct pretok_work *w, const struct span *in,
+	size_t start, size_t end, bool match)
 {
 	match ^= step->invert;
 	if (step->behavior == SPLIT_ISOLATED || (step->behavior == SPLIT_REMOVED && !match))
@@ -168,7 +168,8 @@ rewrite(const struct pretok_step *step, struct pretok_work *w, unsigned flags)
 		struct span *s = &w->words.v[i];
 		const char *text = w->text.data + s->start;
 		size_t start = b->len, n = s->end - s->start;
-		bool prefix = step->scheme == META_ALWAYS || (step->scheme == META_FIRST && s->first);
+		bool prefix =
+			step->scheme == META_ALWAYS || (step->scheme == META_FIRST && s->first);
 		if (s->first && (flags & PRETOK_NO_PREFIX))
 			prefix = false;
 		if (step->kind == PRETOK_SPELL) {
@@ -205,8 +206,8 @@ start_spans(const char *s, size_t n, bool first, struct spans *out)
 }
 
 int
-pretok_run(const struct pretok *p, struct pretok_work *w, const char *text, size_t n, unsigned flags,
-	struct err *e)
+pretok_run(const struct pretok *p, struct pretok_work *w, const char *text, size_t n,
+	unsigned flags, struct err *e)
 {
 	buf_reset(&w->text);
 	buf_put(&w->text, text, n);

@@ -41,7 +41,7 @@ struct pretok_step {
 	size_t length;
 };
 
-enum { PRETOK_MAX_STEPS = 64 };
+enum { PRETOK_MAX_STEPS = 32 };
 
 struct pretok {
 	bool byte_level; /* it ends in ByteLevel: words are bytes, and its alphabet is left out */

@@ -142,7 +142,8 @@ add_split_step(struct pretok *p, const json_t *v, struct err *e)
 	enum split_behavior behavior;
 	struct regex *re;
 	bool invert = false;
-	if (get_behavior(v, NULL, &behavior, e) < 0 || text_flag(v, "invert", false, &invert, e) < 0)
+	if (get_behavior(v, NULL, &behavior, e) < 0 ||
+		text_flag(v, "invert", false, &invert, e) < 0)
 		return -1;
 	if (text_pattern(pattern, &re, e) < 0)
 		return err_prefix(e, "pre_tokenizer: Split");
@@ -263,8 +264,8 @@ add_steps(struct pretok *p, const json_t *v, int depth, struct err *e)
 	if (strcmp(type, "Sequence") == 0) {
 		const json_t *list = json_object_get(v, "pretokenizers");
 		if (!json_is_array(list) || depth > 4)
-			return err_set(e, ERR_DATA,
-				"pre_tokenizer: Sequence: no list of pretokenizers");
+			return err_set(
+				e, ERR_DATA, "pre_tokenizer: Sequence: no list of pretokenizers");
 		for (size_t i = 0; i < json_array_size(list); i++)
 			if (add_steps(p, json_array_get(list, i), depth + 1, e) < 0)
 				return -1;

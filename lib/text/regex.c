@@ -28,7 +28,7 @@ start_library(void)
 	onig_initialize(&utf8, 1);
 }
 
-/* NULL, and the engine's own words, when it is no expression. */
+/* NULL when it is no expression. */
 static pcre2_code *
 compile_fast(const char *pattern, size_t n)
 {
@@ -36,6 +36,8 @@ compile_fast(const char *pattern, size_t n)
 	PCRE2_SIZE at = 0;
 	pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, n,
 		PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	if (re == NULL && code == PCRE2_ERROR_HEAP_FAILED)
+		mem_fail();
 	if (re)
 		pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* without it the interpreter does */
 	return re;
@@ -48,12 +50,13 @@ regex_compile_slow(struct regex **out, const char *pattern, size_t n, struct err
 	OnigRegex re = NULL;
 	const OnigUChar *s = (const OnigUChar *)pattern;
 	pthread_once(&once, start_library);
-	int rc = onig_new(&re, s, s + n, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
+	int rc = onig_new(
+		&re, s, s + n, ONIG_OPTION_NONE, ONIG_ENCODING_UTF8, ONIG_SYNTAX_DEFAULT, &info);
 	if (rc != ONIG_NORMAL) {
 		OnigUChar why[ONIG_MAX_ERROR_MESSAGE_LEN] = "";
 		onig_error_code_to_str(why, rc, &info);
 		if (rc == ONIGERR_MEMORY)
-			return err_set(e, ERR_NOMEM, "out of memory");
+			mem_fail();
 		return err_set(e, ERR_CONFIG, "pattern \"%.200s\": %.90s", pattern, (char *)why);
 	}
 	*out = x_calloc(1, sizeof **out);
@@ -137,14 +140,15 @@ search_fast(const struct regex *r, struct regex_walk *w, const char *text, size_
 	size_t *end, struct err *e)
 {
 	if (w->md == NULL && (w->md = pcre2_match_data_create(1, NULL)) == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	int rc = pcre2_match(
-		r->fast, (PCRE2_SPTR)text, n, w->at, PCRE2_NO_UTF_CHECK, w->md, NULL);
+		mem_fail();
+	int rc = pcre2_match(r->fast, (PCRE2_SPTR)text, n, w->at, PCRE2_NO_UTF_CHECK, w->md, NULL);
 	if (rc == PCRE2_ERROR_JIT_STACKLIMIT)
 		rc = pcre2_match(r->fast, (PCRE2_SPTR)text, n, w->at,
 			PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, w->md, NULL);
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return 0;
+	if (rc == PCRE2_ERROR_NOMEMORY)
+		mem_fail();
 	if (rc < 0) {
 		PCRE2_UCHAR why[128] = "";
 		pcre2_get_error_message(rc, why, sizeof why);
@@ -162,13 +166,13 @@ search_slow(const struct regex *r, struct regex_walk *w, const char *text, size_
 {
 	const OnigUChar *s = (const OnigUChar *)text;
 	if (w->region == NULL && (w->region = onig_region_new()) == NULL)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		mem_fail();
 	OnigRegion *region = w->region;
 	int rc = onig_search(r->slow, s, s + n, s + w->at, s + n, region, ONIG_OPTION_NONE);
 	if (rc == ONIG_MISMATCH)
 		return 0;
 	if (rc == ONIGERR_MEMORY)
-		return err_set(e, ERR_NOMEM, "out of memory");
+		mem_fail();
 	if (rc < 0) {
 		OnigUChar why[ONIG_MAX_ERROR_MESSAGE_LEN] = "";
 		onig_error_code_to_str(why, rc);

@@ -8,8 +8,8 @@
 
 /*
  * The expressions of tokenizer.json.  They are written for Oniguruma, which the tokenizers library
- * runs them with; so does this.  Those made of nothing but what PCRE2 means the same by (regex_fast.c
- * has the list) go to PCRE2's compiled code, which takes a fifth of the time.
+ * runs them with; so does this.  Those made of nothing but what PCRE2 means the same by
+ * (regex_fast.c has the list) go to PCRE2's compiled code, which takes a fifth of the time.
  * Internal to lib/text.  A regex is read-only once compiled; its work belongs to one thread.
  */
 struct regex;
@@ -41,11 +41,11 @@ void regex_walk_free(struct regex_walk *w);
  * up.  As the library walks (rust-onig, src/find.rs): a match may be empty, but not just where the
  * last one ended.
  */
-int regex_next(const struct regex *r, struct regex_walk *w, const char *text, size_t n, size_t *start,
-	size_t *end, struct err *e);
+int regex_next(const struct regex *r, struct regex_walk *w, const char *text, size_t n,
+	size_t *start, size_t *end, struct err *e);
 
-/* Appends pattern as PCRE2 spells it to out; false when it holds anything that the two engines might
- * read in two ways. */
+/* Appends pattern as PCRE2 spells it to out; false when it holds anything that the two engines
+ * might read in two ways. */
 struct buf;
 bool regex_translate(const char *pattern, size_t n, struct buf *out);
 

@@ -6,12 +6,12 @@
 #include "lib/text/utf8.h"
 
 /*
- * What Oniguruma (doc/RE, syntax ONIG_SYNTAX_ONIGURUMA) and PCRE2 (pcre2pattern(3), with UTF and UCP)
- * read alike: literals; classes of literals, ranges and the escapes below, without nesting or &&;
- * \s \S \d \r \n \t, general categories; ( (?: (?= (?! (?i: and |; greedy, lazy and possessive * + ?
- * and {n,m} alone.  Not alike, and so not here: ^ $ . \w \b \h \R \X \K \G \Z, look-behind, scripts
- * (PCRE2 means Script_Extensions), {n}+ and {n}? (no possessive and lazy forms in Oniguruma), letters
- * beyond ASCII without case.
+ * What Oniguruma (doc/RE, syntax ONIG_SYNTAX_ONIGURUMA) and PCRE2 (pcre2pattern(3), with UTF and
+ * UCP) read alike: literals; classes of literals, ranges and the escapes below, without nesting or
+ * &&; \s \S \d \r \n \t, general categories; ( (?: (?= (?! (?i: and |; greedy, lazy and possessive
+ * * + ? and {n,m} alone.  Not alike, and so not here: ^ $ . \w \b \h \R \X \K \G \Z, look-behind,
+ * scripts (PCRE2 means Script_Extensions), {n}+ and {n}? (no possessive and lazy forms in
+ * Oniguruma), letters beyond ASCII without case.
  */
 struct reader {
 	const char *s, *end;
@@ -30,16 +30,17 @@ struct reader {
 static size_t
 category(const char *s, const char *end)
 {
-	static const char names[] = " L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po "
-				    "S Sm Sc Sk So Z Zs Zl Zp ";
+	static const char names[] =
+		" L Lu Ll Lt Lm Lo M Mn Mc Me N Nd Nl No P Pc Pd Ps Pe Pi Pf Po "
+		"S Sm Sc Sk So Z Zs Zl Zp ";
 	char name[8] = " ";
 	size_t n = 0;
 	if (end - s < 4 || s[1] != '{')
 		return 0;
 	for (const char *p = s + 2; p < end && *p != '}' && n < 3; p++)
 		name[++n] = *p;
-	if (n == 0 || n > 2 || s + 2 + n >= end || s[2 + n] != '}' || memchr(name, ' ', n + 1) != name ||
-		memchr(name + 1, ' ', n))
+	if (n == 0 || n > 2 || s + 2 + n >= end || s[2 + n] != '}' ||
+		memchr(name, ' ', n + 1) != name || memchr(name + 1, ' ', n))
 		return 0;
 	name[n + 1] = ' ';
 	return strstr(names, name) ? n + 3 : 0;
@@ -64,8 +65,8 @@ escape(struct reader *r, bool class, bool *single)
 	} else if (c == 'S' && !class) {
 		buf_puts(r->out, "[^" SPACE "]");
 	} else if (c == 'd' || (c && strchr("rnt", c)) ||
-		   (c > ' ' && c < 127 && !strchr("_", c) && !((c | 32) >= 'a' && (c | 32) <= 'z') &&
-			   !(c >= '0' && c <= '9'))) {
+		   (c > ' ' && c < 127 && !strchr("_", c) &&
+			   !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9'))) {
 		buf_putc(r->out, '\\');
 		buf_putc(r->out, c);
 		*single = c != 'd';
@@ -98,8 +99,7 @@ literal(struct reader *r)
 }
 
 /* [...], s behind the bracket. */
-static bool
-class(struct reader *r)
+static bool class(struct reader *r)
 {
 	bool single = false, first = true;
 	buf_putc(r->out, '[');

@@ -8,8 +8,9 @@
 #include "lib/base/mem.h"
 
 /*
- * The tokenizer of a model folder: tokenizer.model (libsentencepiece), else tokenizer.json
- * (byte-level BPE: GPT-2, GPT-NeoX, LLaMA 3, Qwen2, SmolLM2), else vocab.json + merges.txt.
+ * The tokenizer of a model folder: tokenizer.json (of every model of Hugging Face's tokenizers
+ * library: BPE of bytes or characters, Unigram, WordPiece, WordLevel), which its AutoTokenizer
+ * prefers too; else tokenizer.model (libsentencepiece), else vocab.json + merges.txt.
  * tokenizer_config.json, special_tokens_map.json and added_tokens.json are read where they are.
  * Immutable after loading, safe to share between threads.
  */
@@ -30,7 +31,7 @@ struct text_piece {
 };
 
 enum {
-	TOKENIZER_NO_PREFIX = 1, /* SentencePiece: without the dummy prefix (leading space) */
+	TOKENIZER_NO_PREFIX = 1, /* SentencePiece's kind: no mark of a space before the text */
 };
 
 /* Appends ids; never bos or eos of itself.  Fails only on a tokenizer that cannot spell the text.
@@ -50,7 +51,8 @@ int32_t tokenizer_bos(const struct tokenizer *t);   /* -1: none */
 int32_t tokenizer_eos(const struct tokenizer *t); /* -1: none; from tokenizer_config or the model */
 bool tokenizer_adds_bos(
 	const struct tokenizer *t); /* interfaces: where the tokenizer prepends it */
-bool tokenizer_is_spm(const struct tokenizer *t);
+/* "sentencepiece", "byte-level bpe", "bpe", "unigram", "wordpiece" or "wordlevel". */
+const char *tokenizer_kind(const struct tokenizer *t);
 /* Id of a token by its exact text (special ones included); -1 when there is none. */
 int32_t tokenizer_id(const struct tokenizer *t, const char *token);
 /* SHA-256 (hex) over what determines the ids: same tokenizer, same hash. */

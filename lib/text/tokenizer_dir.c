@@ -126,35 +126,6 @@ model_token(const struct tokenizer *t, const json_t *config, const char *key, in
 }
 
 /*
- * Whether a dummy prefix follows added tokens too.  transformers' slow tokenizer goes by "legacy"
- * (true by default); its fast one, which most models were trained with, by the tokenizer.json
- * beside: a Prepend normaliser comes before every part, a Metaspace with prepend_scheme "first"
- * before the first only.
- */
-static int
-prefix_rule(struct tokenizer *t, const char *dir, const json_t *config, struct err *e)
-{
-	json_t *fast;
-	t->prefix_after_added = !json_is_false(json_object_get(config, "legacy"));
-	int rc = load_optional(dir, "tokenizer.json", &fast, e);
-	if (rc <= 0)
-		return rc;
-	const json_t *list = json_object_get(json_object_get(fast, "normalizer"), "normalizers");
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *type =
-			json_string_value(json_object_get(json_array_get(list, i), "type"));
-		if (type && strcmp(type, "Prepend") == 0)
-			t->prefix_after_added = true;
-	}
-	const char *scheme = json_string_value(
-		json_object_get(json_object_get(fast, "pre_tokenizer"), "prepend_scheme"));
-	if (scheme)
-		t->prefix_after_added = strcmp(scheme, "always") == 0;
-	json_decref(fast);
-	return 0;
-}
-
-/*
  * transformers lets add_prefix_space of tokenizer_config.json override what the tokenizer's own
  * file says of a leading space; here the file decides, and a contradiction is refused.
  */
@@ -162,9 +133,7 @@ static int
 check_prefix_space(const struct tokenizer *t, const json_t *config, struct err *e)
 {
 	const json_t *v = json_object_get(config, "add_prefix_space");
-	bool own = tokenizer_has_prefix(t);
-	for (int i = 0; i < t->pretok.n; i++)
-		own |= t->pretok.step[i].prefix_space;
+	bool own = tokenizer_has_prefix(t) || pretok_has(&t->pretok, PRETOK_SPACE);
 	if (!json_is_boolean(v) || json_is_true(v) == own)
 		return 0;
 	return err_set(e, ERR_CONFIG, "add_prefix_space is %s, but not in the tokenizer's own file",
@@ -205,8 +174,9 @@ apply_config(struct tokenizer *t, const char *dir, struct err *e)
 		if (json_is_boolean(adds))
 			t->adds_bos = json_is_true(adds);
 	}
+	/* transformers: "legacy", true when it is not said; a tokenizer.json has its own rule */
 	if (rc >= 0 && t->spm)
-		rc = prefix_rule(t, dir, config, e);
+		t->prefix_after_added = !json_is_false(json_object_get(config, "legacy"));
 	json_decref(config);
 	/* Only a last resort: what is wrong with config.json is for the model's loader to say. */
 	if (rc >= 0 && load_optional(dir, "config.json", &model, NULL) > 0) {
@@ -220,6 +190,22 @@ apply_config(struct tokenizer *t, const char *dir, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
+/* Lines of base64 and a number: openai/tiktoken, tiktoken/load.py; LLaMA 3's tokenizer.model. */
+static bool
+is_tiktoken(const char *s, size_t n)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+	size_t i = 0, start;
+	while (i < n && s[i] && strchr(digits, s[i]))
+		i++;
+	if (i == 0 || i % 4 != 0 || i >= n || s[i] != ' ')
+		return false;
+	for (start = ++i; i < n && s[i] >= '0' && s[i] <= '9';)
+		i++;
+	return i > start && (i == n || s[i] == '\n' || s[i] == '\r');
+}
+
 static int
 load_spm(struct tokenizer *t, const char *path, struct err *e)
 {
@@ -227,7 +213,8 @@ load_spm(struct tokenizer *t, const char *path, struct err *e)
 	char why[512];
 	if (map_open(&m, path, e) < 0)
 		return -1;
-	t->spm = spm_load(m.data, m.size, why, sizeof why);
+	bool tiktoken = is_tiktoken(m.data, m.size);
+	t->spm = tiktoken ? NULL : spm_load(m.data, m.size, why, sizeof why);
 	struct sha256 h;
 	sha256_init(&h);
 	sha256_add(&h, m.data, m.size);
@@ -235,7 +222,11 @@ load_spm(struct tokenizer *t, const char *path, struct err *e)
 	if (map_finish(&m, 0, e) < 0)
 		return -1;
 	if (t->spm == NULL)
-		return err_set(e, ERR_DATA, "%s: %s", path, why);
+		return tiktoken ? err_set(e, ERR_CONFIG,
+					  "%s: a tiktoken vocabulary, not a SentencePiece model; "
+					  "the model's tokenizer.json belongs beside it",
+					  path)
+				: err_set(e, ERR_DATA, "%s: %s", path, why);
 	t->vocab = spm_size(t->spm);
 	t->bos = spm_bos(t->spm);
 	t->eos = spm_eos(t->spm);
@@ -297,10 +288,10 @@ tokenizer_load(struct tokenizer **out, const char *dir, struct err *e)
 	struct buf path = BUF_INIT, second = BUF_INIT;
 	struct tokenizer *t = tokenizer_new();
 	int rc;
-	if (file_exists(path_join(&path, dir, "tokenizer.model")))
-		rc = load_spm(t, path.data, e);
-	else if (file_exists(path_join(&path, dir, "tokenizer.json")))
+	if (file_exists(path_join(&path, dir, "tokenizer.json")))
 		rc = load_json(t, path.data, e);
+	else if (file_exists(path_join(&path, dir, "tokenizer.model")))
+		rc = load_spm(t, path.data, e);
 	else if (file_exists(path_join(&path, dir, "vocab.json")) &&
 		 file_exists(path_join(&second, dir, "merges.txt")))
 		rc = load_gpt2(t, dir, path.data, second.data, e);
@@ -308,17 +299,18 @@ tokenizer_load(struct tokenizer **out, const char *dir, struct err *e)
 		rc = foreign_explain(dir, "tokenizer.json", e);
 	else
 		rc = err_set(e, ERR_NOINPUT,
-			"%s: no tokenizer.model, tokenizer.json or vocab.json with merges.txt",
+			"%s: no tokenizer.json, tokenizer.model or vocab.json with merges.txt",
 			dir);
 	if (rc == 0)
 		rc = apply_config(t, dir, e);
+	if (rc == 0)
+		rc = tokenizer_finish(t, e);
 	buf_free(&path);
 	buf_free(&second);
 	if (rc < 0) {
 		tokenizer_free(t);
 		return -1;
 	}
-	tokenizer_finish(t);
 	*out = t;
 	return 0;
 }

@@ -50,7 +50,8 @@ normalize_valid(const char *s, size_t n, enum unicode_form form, struct buf *out
 {
 	bool compat = form == UNICODE_NFKC || form == UNICODE_NFKD;
 	bool compose = form == UNICODE_NFC || form == UNICODE_NFKC;
-	utf8proc_option_t how = UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compat ? UTF8PROC_COMPAT : 0);
+	utf8proc_option_t how =
+		UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | (compat ? UTF8PROC_COMPAT : 0);
 	size_t m = 0, cap = n + MOST;
 	utf8proc_int32_t *c = x_malloc(cap * sizeof *c);
 	for (size_t i = 0; i < n;) {
@@ -131,8 +132,8 @@ bool
 unicode_is_other(int32_t c)
 {
 	utf8proc_category_t k = utf8proc_category(c);
-	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO ||
-	       k == UTF8PROC_CATEGORY_CS;
+	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+	       k == UTF8PROC_CATEGORY_CO || k == UTF8PROC_CATEGORY_CS;
 }
 
 size_t

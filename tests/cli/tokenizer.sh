@@ -25,6 +25,29 @@ cat >"$T/m/tokenizer_config.json" <<-'END'
 END
 holds "model_max_length 1e30 stops nothing" "$(ids "$T/m" 'to the sea')" = "$want"
 
+# ---- tiktoken's file beside a tokenizer.json, and alone
+
+printf 'AA== 0\nAQ== 1\n' >"$T/m/tokenizer.model"
+holds "a tiktoken tokenizer.model beside tokenizer.json" "$(ids "$T/m" 'to the sea')" = "$want"
+mkdir "$T/tik" && cp "$T/m/tokenizer.model" "$T/tik"
+check_exit 78 "a tiktoken tokenizer.model alone" pro-model tokenize "$T/tik"
+check_err "and it is said" 'a tiktoken vocabulary, not a SentencePiece model'
+rm "$T/m/tokenizer.model"
+
+# ---- a tokenizer.json of SentencePiece's kind; what is not supported is named
+
+mkdir "$T/spm"
+{
+	printf '{"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"\xe2\x96\x81"},'
+	printf '{"type":"Replace","pattern":{"String":" "},"content":"\xe2\x96\x81"}]},"model":{"type":"BPE","unk_token":"<unk>",'
+	printf '"fuse_unk":true,"byte_fallback":true,"vocab":{"<unk>":0,"\xe2\x96\x81":1,"s":2,"e":3,"a":4,"se":5,"sea":6,'
+	printf '"\xe2\x96\x81sea":7,"<0xC3>":8,"<0xA9>":9},"merges":["s e","se a","\xe2\x96\x81 sea"]}}'
+} >"$T/spm/tokenizer.json"
+holds "Prepend, Replace, byte fallback" "$(ids "$T/spm" 'sea  sea é?')" = '7 1 7 1 8 9 0'
+sed 's/"normalizer":/"pre_tokenizer":{"type":"UnicodeScripts"},&/' "$T/spm/tokenizer.json" >"$T/tik/tokenizer.json"
+check_exit 78 "what is not supported is 78" pro-model tokenize "$T/tik"
+check_err "and is named" '"UnicodeScripts" is not supported'
+
 # ---- companions of a model, and of one that was trained
 
 echo '{"chat_template":"{{ messages }}"}' >"$T/m/chat_template.json"

@@ -5,10 +5,10 @@
 
 #define BYTE_LEVEL "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}"
 
-/* 0 <|x|> (special), 1 T 2 h 3 e 4 (space) 5 th 6 he 7 The 8 1 ... and 20 "caf", not special. */
+/* 0 <|x|> (special), 1 T 2 h 3 e 4 (space) 5 th 6 he 7 The 8 1 ... and 13 "caf", not special. */
 static const char small[] =
 	"{\"added_tokens\":[{\"id\":0,\"content\":\"<|x|>\",\"special\":true},"
-	"{\"id\":20,\"content\":\"caf\",\"special\":false}],"
+	"{\"id\":13,\"content\":\"caf\",\"special\":false}],"
 	"\"normalizer\":null,\"pre_tokenizer\":" BYTE_LEVEL ",\"post_processor\":%s,"
 	"\"model\":{\"type\":\"BPE\",\"vocab\":{\"<|x|>\":0,\"T\":1,\"h\":2,\"e\":3,\"\u0120\":4,"
 	"\"th\":5,\"he\":6,\"The\":7,\"1\":8,\"<\":9,\"|\":10,\"x\":11,\">\":12},"
@@ -42,11 +42,11 @@ added_tokens(void)
 	struct tokenizer *t = load_small(dir, "null", NULL);
 	if (t == NULL)
 		return;
-	CHECK(tokenizer_vocab(t) == 21);
+	CHECK(tokenizer_vocab(t) == 14);
 	CHECK_STR(text_ids(t, "The<|x|>he", true), "7 0 6");
 	/* A record cannot forge a special token; it is spelled instead. */
 	CHECK_STR(text_ids(t, "The<|x|>he", false), "7 9 10 11 10 12 6");
-	CHECK_STR(text_ids(t, "Thecafhe", false), "7 20 6");
+	CHECK_STR(text_ids(t, "Thecafhe", false), "7 13 6");
 	/* Nor can a literal and a record together. */
 	struct text_piece p[] = {{"<|", 2, true}, {"x|>", 3, false}, {"<|x|>", 5, true}};
 	CHECK_STR(ids_of(t, p, 3, 0), "9 10 11 10 12 0");
@@ -54,7 +54,7 @@ added_tokens(void)
 	struct text_piece q[] = {{"T", 1, true}, {"h", 1, false}, {"e", 1, true}};
 	CHECK_STR(ids_of(t, q, 3, 0), "7");
 	CHECK_STR(text_ids(t, "Q", false), "error: the tokenizer has no token for byte 0x51");
-	int32_t ids[] = {0, 7, 20, 13, 4, -1, 99, 8};
+	int32_t ids[] = {0, 7, 13, 14, 4, -1, 99, 8};
 	struct buf b = BUF_INIT;
 	tokenizer_decode(t, ids, 8, true, false, &b);
 	CHECK_STR(b.data, "Thecaf 1");
@@ -94,7 +94,7 @@ bos_and_eos(void)
 	check_bos("null",
 		"{\"bos_token\":\"<|x|>\",\"add_bos_token\":true,\"add_prefix_space\":false}", 0,
 		-1, true);
-	check_bos(TEMPLATE_BOS, "{\"add_bos_token\":false,\"eos_token\":\"caf\"}", 0, 20, false);
+	check_bos(TEMPLATE_BOS, "{\"add_bos_token\":false,\"eos_token\":\"caf\"}", 0, 13, false);
 	check_bos("null",
 		"{\"added_tokens_decoder\":{\"21\":{\"content\":\"<e>\",\"special\":true}},"
 		"\"eos_token\":\"<e>\"}",
@@ -171,9 +171,12 @@ wrong_files(void)
 		"3");
 	refused("added_tokens.json", "{\"a\":-5}", ERR_DATA, "\"a\"");
 	refused("special_tokens_map.json", "{\"bos_token\":\"zz\"}", ERR_CONFIG, "bos_token");
+	refused("tokenizer.json",
+		"{\"added_tokens\":[{\"id\":5,\"content\":\"x\"}],\"model\":{\"type\":"
+		"\"WordLevel\","
+		"\"vocab\":{\"a\":0,\"b\":1}}}",
+		ERR_CONFIG, "gives it 2");
 	refused("tokenizer.json", "{\"model\":", ERR_DATA, "column");
-	refused("tokenizer.model", "no model", ERR_DATA, "tokenizer.model");
-	refused("tokenizer.model", "", ERR_DATA, "tokenizer.model");
 	char dir[64];
 	struct tokenizer *t = NULL;
 	struct err e = {0};
@@ -184,6 +187,40 @@ wrong_files(void)
 	folder_write(dir, "merges.txt", "#version: 0.2\na b\n");
 	CHECK(tokenizer_load(&t, dir, &e) < 0 && e.code == ERR_DATA && strstr(e.msg, "merges.txt"));
 	folder_remove(dir);
+}
+
+/* tokenizer.model alone: what is none, and tiktoken's file, is named; beside a tokenizer.json it is
+ * not looked at. */
+static void
+foreign_models(void)
+{
+	static const struct {
+		const char *text;
+		int code;
+		const char *says;
+	} cases[] = {
+		{"no model", ERR_DATA, "tokenizer.model"},
+		{"", ERR_DATA, "tokenizer.model"},
+		{"AA== 0\nAQ== 1\n", ERR_CONFIG, "tiktoken"},
+		{"IQ== 0\r\n", ERR_CONFIG, "tokenizer.json"},
+	};
+	char dir[64];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct tokenizer *t = NULL;
+		struct err e = {0};
+		folder_make(dir);
+		folder_write(dir, "tokenizer.model", cases[i].text);
+		CHECK(tokenizer_load(&t, dir, &e) < 0 && e.code == cases[i].code);
+		CHECK(strstr(e.msg, cases[i].says) != NULL);
+		folder_remove(dir);
+		t = load_small(dir, "null", NULL);
+		tokenizer_free(t);
+		folder_write(dir, "tokenizer.model", cases[i].text);
+		t = folder_load(dir);
+		CHECK(t && strcmp(text_ids(t, "The", false), "7") == 0);
+		tokenizer_free(t);
+		folder_remove(dir);
+	}
 }
 
 /* vocab.json and merges.txt, with line ends of both kinds. */
@@ -264,6 +301,7 @@ main(void)
 	RUN(other_files);
 	RUN(python_numbers);
 	RUN(wrong_files);
+	RUN(foreign_models);
 	RUN(gpt2_files);
 	RUN(seeds);
 	RUN(backtracking_ends);

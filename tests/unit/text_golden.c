@@ -69,7 +69,7 @@ run_golden(const char *from[][2], const char *golden, int32_t vocab, bool spm)
 	check_golden(t, golden);
 	if (t) {
 		CHECK(tokenizer_vocab(t) == vocab);
-		CHECK(tokenizer_is_spm(t) == spm);
+		CHECK(is_spm(t) == spm);
 		CHECK(tokenizer_adds_bos(t) == spm);
 		CHECK(strlen(tokenizer_hash(t)) == 64);
 	}

@@ -72,7 +72,7 @@ check_kind(const char *kind)
 	}
 	CHECK(n >= 12 && *s == '\0' && *want == '\0');
 	if (t) {
-		CHECK(tokenizer_is_spm(t) && tokenizer_adds_bos(t));
+		CHECK(is_spm(t) && tokenizer_adds_bos(t));
 		CHECK(tokenizer_vocab(t) == 420 && tokenizer_bos(t) == 1 && tokenizer_eos(t) == 2);
 	}
 	tokenizer_free(t);
@@ -130,41 +130,6 @@ added_tokens(void)
 	}
 	tokenizer_free(t);
 	tokenizer_free(m);
-}
-
-/* A tokenizer.json beside the model says where the fast tokenizer puts the prefix. */
-static void
-prefix_of_fast_tokenizer(void)
-{
-	static const struct {
-		const char *json;
-		bool prefix;
-	} cases[] = {
-		{"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Prepend\"}]}"
-		 "}",
-			true},
-		{"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"always\"}}",
-			true},
-		{"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\"}}",
-			false},
-		{"{}", false},
-	};
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char dir[64];
-		folder_model(dir, "bpe", "{\"legacy\":false}");
-		folder_write(dir, "tokenizer.json", cases[i].json);
-		struct tokenizer *t = folder_load(dir);
-		CHECK(t != NULL);
-		if (t) {
-			CHECK(tokenizer_is_spm(t));
-			CHECK((strcmp(text_ids(t, "<s>the", true), "1 273") == 0) ==
-				cases[i].prefix);
-			CHECK((strcmp(text_ids(t, "<s> the", true), "1 273") == 0) ==
-				!cases[i].prefix);
-		}
-		tokenizer_free(t);
-		folder_remove(dir);
-	}
 }
 
 /* transformers would leave out the prefix that the model has: not the same ids, so not read. */
@@ -232,7 +197,6 @@ main(void)
 	RUN(bpe);
 	RUN(unigram);
 	RUN(added_tokens);
-	RUN(prefix_of_fast_tokenizer);
 	RUN(prefix_taken_back);
 	RUN(any_bytes);
 	RUN(cut_off);

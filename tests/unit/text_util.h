@@ -50,6 +50,12 @@ folder_load(const char *dir)
 	return t;
 }
 
+static inline bool
+is_spm(const struct tokenizer *t)
+{
+	return strcmp(tokenizer_kind(t), "sentencepiece") == 0;
+}
+
 static inline void
 folder_remove(const char *dir)
 {
