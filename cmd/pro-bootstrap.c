@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels/kernels.h"
 #include "lib/align/bootstrap.h"
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
@@ -26,6 +27,8 @@ static const struct cli_option own[] = {
 	OPT_TEXT("source", boot.source, "LABEL", "label of the samples, with :PART behind"),
 	OPT_FLAG("dry-run", opt.dry_run, "print the shell pipeline instead of running it"),
 	OPT_FLAG("resume", opt.resume, "go on where a run was interrupted"),
+	OPT_FLAG("allow-other-bits", boot.other_bits,
+		"--resume on another processor, where bits differ", .needs = "resume"),
 	OPT_FLAG("overwrite", opt.overwrite, "replace what is at --out and its work"),
 	OPT_FLAG("clean", opt.clean, "remove policies that were used, and the work at the end"),
 	OPT_COUNT("part", opt.part, 0, BOOTSTRAP_MAX_PARTS - 1,
@@ -214,7 +217,7 @@ print_part(struct filter *f, struct err *e)
 static int
 describe(struct buf *out, struct err *e)
 {
-	static const char *const not_these[] = {"dry-run ", "resume ", "overwrite ", "clean ",
+	static const char *const not_these[] = {"dry-run ", "resume ", "allow-other-bits ", "overwrite ", "clean ",
 		"part ", "threads ", "device ", "expect ", "rejects ", "quiet "};
 	struct buf all = BUF_INIT;
 	cli_describe(&cli, &all);
@@ -235,6 +238,10 @@ run(struct filter *f, struct err *e)
 {
 	struct buf text = BUF_INIT;
 	struct bootstrap_hooks hooks = {NULL, note, cli_interrupted};
+	struct kernels *k = kernels_cpu_open(1); /* as the programs will */
+	if (k == NULL)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	boot.kernels = k->path;
 	int lock = -1, rc = bootstrap_check(&boot, e);
 	if (rc == 0)
 		rc = describe(&text, e);
@@ -251,6 +258,7 @@ run(struct filter *f, struct err *e)
 		rc = bootstrap_run(&boot, cli.rejects, opt.clean, &hooks, e);
 	if (lock >= 0)
 		close(lock);
+	k->close(k);
 	buf_free(&text);
 	return rc;
 }

@@ -90,8 +90,15 @@ cmd_init(int argc, char **argv)
 	int rc = folder_begin(&f, out, &e);
 	if (rc == 0)
 		rc = init_write(&config, c.seed, dtype, k, f.tmp, &e);
-	if (rc == 0 && tok)
+	if (rc == 0 && tok) {
+		struct buf links = BUF_INIT;
+		folder_links(tok, tokenizer_files(), &links);
+		if (links.len > 0)
+			cli_info(
+				&c, "%s: copied through links to the outside: %s", tok, links.data);
+		buf_free(&links);
 		rc = folder_copy(tok, f.tmp, tokenizer_files(), &e);
+	}
 	if (folder_end(&f, rc, &e) < 0)
 		cli_die(&c, &e);
 	cli_info(&c, "%s: %lld parameters", out, (long long)config_parameters(&config));

@@ -27,6 +27,32 @@ bootstrap_path(const struct bootstrap *o, int part, const char *name, struct buf
 }
 
 int
+bootstrap_kernels(const struct bootstrap *o, struct buf *was, struct err *e)
+{
+	struct buf path = BUF_INIT, line = BUF_INIT;
+	int rc = 0;
+	buf_reset(was);
+	if (file_exists(bootstrap_path(o, -1, "kernels", &path)))
+		rc = file_read(path.data, 4096, was, e);
+	while (rc == 0 && was->len > 0 && was->data[was->len - 1] == '\n')
+		was->data[--was->len] = '\0';
+	if (rc == 0 && was->len > 0 && strcmp(was->data, o->kernels) == 0)
+		buf_reset(was);
+	else if (rc == 0 && was->len > 0 && !o->other_bits)
+		rc = err_set(e, ERR_CONFIG,
+			"cannot resume: the run was begun with '%s', this is '%s': the bits would "
+			"be others than in one go; --allow-other-bits goes on",
+			was->data, o->kernels);
+	if (rc == 0) {
+		buf_printf(&line, "%s\n", o->kernels);
+		rc = bootstrap_write(o, -1, "kernels", line.data, e);
+	}
+	buf_free(&path);
+	buf_free(&line);
+	return rc;
+}
+
+int
 bootstrap_part(uint64_t seed, int parts, const struct record *r)
 {
 	struct rng rng = rng_mix(rng_mix_string(rng_key(seed), "part", 4), record_prompt_hash(r));

@@ -8,6 +8,7 @@
  * Algorithm 1 of the paper, self-bootstrapping, as a plan of program runs over files:
  *
  *	OUT.work/options	what was asked for, written once the data is split
+ *	OUT.work/kernels	the path of the kernels that compute (struct kernels)
  *	OUT.work/part-P/data.jsonl	the records of part P
  *	OUT.work/part-P/augmented.jsonl	... with samples of the policy so far (pro-augment)
  *	OUT.work/part-P/ranked.jsonl	... scored and sorted by the reward model (pro-rerank)
@@ -28,6 +29,8 @@ struct bootstrap {
 	bool keep_top;
 	const char *source;                  /* samples of part P are labelled "SOURCE:P" */
 	struct strings extra[BOOT_PROGRAMS]; /* options passed through, as words */
+	const char *kernels;                 /* path of those of this machine */
+	bool other_bits;                     /* --resume on another one will do, with a note */
 };
 
 /* "pro-augment" ... */
@@ -62,6 +65,12 @@ void bootstrap_command(
 /* Appends the whole as a script for bash that leaves the same files; input: the operands of split
  * (n 0: standard input). */
 void bootstrap_script(const struct bootstrap *o, const char *const *input, int n, struct buf *out);
+
+/*
+ * Compares the kernels of a run that goes on with this machine's, and stores them.  ERR_CONFIG when
+ * they differ, unless other_bits: then *was (reset) has the others.
+ */
+int bootstrap_kernels(const struct bootstrap *o, struct buf *was, struct err *e);
 
 /* What the run tells its program. */
 struct bootstrap_hooks {

@@ -76,7 +76,7 @@ static bool
 is_ours(const char *name)
 {
 	return made_numbered(name, "part-") || strcmp(name, "options") == 0 ||
-	       strcmp(name, "finished") == 0;
+	       strcmp(name, "kernels") == 0 || strcmp(name, "finished") == 0;
 }
 
 /* And in the folder of a part. */
@@ -310,6 +310,8 @@ stage(const struct job *j, enum bootstrap_program p, int part, struct err *e)
 		add_file(j, part, results[p], ".partial", &argv);
 	} else if (p == BOOT_TRAIN) {
 		strings_add(&argv, has_checkpoint(o, part) ? "--resume" : "--overwrite");
+		if (o->other_bits && has_checkpoint(o, part))
+			strings_add(&argv, "--allow-other-bits");
 	} else {
 		bootstrap_path(o, part, results[p], &out);
 		buf_puts(&out, ".partial");
@@ -413,7 +415,15 @@ bootstrap_run(const struct bootstrap *o, const char *rejects, bool clean,
 	const struct bootstrap_hooks *hooks, struct err *e)
 {
 	struct job j = {o, hooks, rejects, clean};
-	int rc = 0;
+	struct buf was = BUF_INIT, note = BUF_INIT;
+	int rc = bootstrap_kernels(o, &was, e);
+	if (rc == 0 && was.len > 0) {
+		buf_printf(&note, "the run was begun with '%s', this is '%s': other bits", was.data,
+			o->kernels);
+		hooks->note(hooks->ctx, note.data);
+	}
+	buf_free(&was);
+	buf_free(&note);
 	for (int part = 0; part < o->parts && rc == 0; part++) {
 		if (exists(o, part, "done"))
 			continue;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/gen/lengths.h"
+#include "lib/model/folder.h"
 
 const struct job_options job_defaults = {
 	.template_name = "auto",
@@ -103,6 +104,23 @@ note_validation(const struct job *j, const struct validator *v, const struct run
 	buf_free(&b);
 }
 
+/* A link in the base model's folder may lead to anything: what is copied is said. */
+static void
+note_links(const struct job *j, const struct run_hooks *h)
+{
+	static const char *const own[] = {"config.json", "generation_config.json", NULL};
+	struct buf links = BUF_INIT, b = BUF_INIT;
+	folder_links(j->o.model_dir, own, &links);
+	folder_links(j->o.model_dir, tokenizer_files(), &links);
+	if (links.len > 0 && h->note) {
+		buf_printf(&b, "%s: copied through links to the outside: %s", j->o.model_dir,
+			links.data);
+		h->note(h->ctx, b.data);
+	}
+	buf_free(&links);
+	buf_free(&b);
+}
+
 int
 job_train(struct job *j, const struct run_hooks *h, const char *described, struct err *e)
 {
@@ -114,6 +132,7 @@ job_train(struct job *j, const struct run_hooks *h, const char *described, struc
 	struct model *m;
 	if (model_open(&m, j->o.model_dir, j->kernels, &o, e) < 0)
 		return -1;
+	note_links(j, h);
 	model_hash(m);
 	if (weights_check(m->weights, e) < 0) { /* from here on the folder may change */
 		model_close(m);

@@ -91,7 +91,9 @@ int
 file_exists(const char *path)
 {
 	struct stat st;
-	return lstat(path, &st) == 0 || errno == EACCES || errno == ELOOP || errno == EIO;
+	/* whatever else may be wrong (EACCES, EIO) is no absence: opening it will tell */
+	return lstat(path, &st) == 0 ||
+	       (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG);
 }
 
 bool

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
+
 /* The file's size without what follows its last newline; -1 on error. */
 static int64_t
 whole_lines(int fd, int64_t size)
@@ -186,7 +188,8 @@ resume_write(struct resume *r, const struct record *x, struct err *e)
 	if (r->torn && drop_torn(r, e) < 0)
 		return -1;
 	errno = 0;
-	if (fwrite(r->line.data, 1, r->line.len, r->f) != r->line.len || fflush(r->f) == EOF)
+	/* past stdio, which loses what it has when a signal comes */
+	if (fd_write(fileno(r->f), r->line.data, r->line.len) < 0)
 		return err_errno(e, ERR_IO, r->path);
 	return 0;
 }

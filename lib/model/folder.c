@@ -1,6 +1,7 @@
 #include "lib/model/folder.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -21,7 +22,7 @@ begin(struct folder *f, struct err *e)
 	leftover_name(&tmp, f->dir, "tmp");
 	if (dir_make(tmp.data, e) < 0) {
 		buf_free(&tmp);
-		return -1;
+		return err_errno(e, ERR_CANTCREAT, f->dir); /* the name that was given */
 	}
 	f->tmp = tmp.data;
 	f->lock = open(f->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -61,6 +62,17 @@ folder_write(const char *dir, const char *name, const struct buf *text, struct e
 	int rc = file_write(path_join(&path, dir, name), text->data, text->len, e);
 	buf_free(&path);
 	return rc;
+}
+
+void
+folder_links(const char *dir, const char *const *names, struct buf *out)
+{
+	struct buf path = BUF_INIT;
+	char real[PATH_MAX];
+	for (; *names; names++)
+		if (realpath(path_join(&path, dir, *names), real) && !path_within(real, dir))
+			buf_printf(out, "%s%s -> %s", out->len > 0 ? ", " : "", *names, real);
+	buf_free(&path);
 }
 
 int

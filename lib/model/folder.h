@@ -21,6 +21,9 @@ int folder_end(struct folder *f, int rc, struct err *e);
 
 /* Writes one small file into a folder. */
 int folder_write(const char *dir, const char *name, const struct buf *text, struct err *e);
+/* Appends "name -> where, ..." for those of the files names (NULL-terminated) that are links to
+ * somewhere outside of dir: what a copy would take from there. */
+void folder_links(const char *dir, const char *const *names, struct buf *out);
 /* Copies those of the files names (NULL-terminated) that from has. */
 int folder_copy(const char *from, const char *to, const char *const *names, struct err *e);
 

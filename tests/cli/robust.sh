@@ -308,4 +308,42 @@ check "a run" "${train[@]}" --out left --max-steps 1 ranked.jsonl
 holds "removes what a dead one left" -z "$(find . -maxdepth 1 -name 'left.tmp*')" -a ! -e left.checkpoints -a -f left/pro.json
 check "pro-model init" pro-model init -q --out left2 -t toy.tokenizer toy.json
 holds "does too" ! -e "left2.tmp-pro-$dead"
+
+# --- links that lead out of a model's folder
+cp -r m linked && echo '{"secret":1}' >secret && ln -s ../secret linked/special_tokens_map.json
+mv linked/tokenizer.json linked/own.json && ln -s own.json linked/tokenizer.json
+check "a link to the outside is copied" pro-train --model linked --out unlinked --threads 1 --max-steps 1 ranked.jsonl
+check_err "with a note" "linked: copied through links to the outside: special_tokens_map.json -> .*/secret$"
+holds "as a file" ! -L unlinked/special_tokens_map.json -a -s unlinked/special_tokens_map.json
+check "pro-model init with such a tokenizer" pro-model init --out unlinked2 -t linked toy.json
+check_err "says so too" "linked: copied through links to the outside: special_tokens_map.json -> .*/secret$"
+
+# --- pro-bootstrap on another processor
+"${boot[@]}" --out moved in.jsonl >log 2>err
+rm -rf moved moved.work/finished moved.work/part-0/done moved.work/part-0/model
+echo "cpu of another kind" >moved.work/kernels
+check_exit 78 "a run that was begun with other kernels" "${boot[@]}" --out moved --resume in.jsonl
+check_err "both are named" "begun with 'cpu of another kind', this is 'cpu .*--allow-other-bits"
+check "--allow-other-bits goes on" pro-bootstrap "${boot[@]:2}" --out moved --resume --allow-other-bits in.jsonl
+check_err "and says so" "begun with 'cpu of another kind', this is 'cpu .*': other bits"
+
+# --- folders that cannot be written or read (root may do everything)
+if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
+	chmod 755 . && chmod -R a+rX m rm in.jsonl ranked.jsonl toy.json toy.tokenizer
+	mkdir locked && chmod 555 locked
+	for cmd in "pro-train --model m --max-steps 1 --out locked/o ranked.jsonl" "pro-model init -t toy.tokenizer --out locked/o toy.json" \
+		"pro-bootstrap --model m --reward rm --parts 1 --max-steps 1 --out locked/o in.jsonl" \
+		"pro-augment --model m --resume locked/o in.jsonl" "pro-score --policy m --rejects locked/o in.jsonl"; do
+		# shellcheck disable=SC2086 # words
+		check_exit 73 "a folder that may not be written: ${cmd%% --*}" setpriv --reuid 65534 --clear-groups $cmd
+		check_err "is named" "locked/o[a-z.]*: Permission denied"
+	done
+	for f in model.safetensors config.json tokenizer.json tokenizer_config.json; do
+		rm -rf denied && cp -r m denied && chmod 000 denied/$f
+		check_exit 66 "$f may not be read" setpriv --reuid 65534 --clear-groups pro-score --policy denied in.jsonl
+		check_err "it is named" "denied/$f: Permission denied"
+	done
+else
+	skip "folders that cannot be written" "not root, or no setpriv"
+fi
 finish
