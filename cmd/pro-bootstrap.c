@@ -217,8 +217,9 @@ print_part(struct filter *f, struct err *e)
 static int
 describe(struct buf *out, struct err *e)
 {
-	static const char *const not_these[] = {"dry-run ", "resume ", "allow-other-bits ", "overwrite ", "clean ",
-		"part ", "threads ", "device ", "expect ", "rejects ", "quiet "};
+	static const char *const not_these[] = {"dry-run ", "resume ", "allow-other-bits ",
+		"overwrite ", "clean ", "part ", "threads ", "device ", "expect ", "rejects ",
+		"quiet "};
 	struct buf all = BUF_INIT;
 	cli_describe(&cli, &all);
 	for (char *line = all.data, *end; *line; line = end) {
