@@ -3,6 +3,7 @@
 #   make             the programs, in build/bin (V=1 shows the commands)
 #   make quickstart  installs what is missing, builds, runs the whole pipeline on a small world
 #   make check       installs what is missing, builds, runs all tests
+#   make check-oom    every program, every allocation failing in turn (an hour)
 #   make lint | bench | install [PREFIX= DESTDIR=] | fuzz T=json SECS=60 | clean
 #   make SAN=address,undefined check-unit   the same under sanitizers, in build-SAN
 
@@ -119,6 +120,8 @@ check-unit: $(UNIT) $(CMDS)
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(UNIT)
 check-cli: $(CMDS) $(WORLD)
 	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" tests/run $(CLI)
+check-oom: $(CMDS)
+	@PATH="$(CURDIR)/$(BUILD)/bin:$$PATH" OOM_ALL=1 tests/run tests/cli/oom.sh
 lint: deps-check compile_commands.json
 	@tests/run $(LINT)
 check-gpu bench-gpu:
@@ -175,7 +178,7 @@ install: all
 clean:
 	rm -rf build build-san build-fuzz compile_commands.json
 
-.PHONY: all FORCE unit world deps deps-check quickstart check run-tests check-unit check-cli lint check-gpu bench-gpu fuzzers \
+.PHONY: all FORCE unit world deps deps-check quickstart check run-tests check-unit check-cli check-oom lint check-gpu bench-gpu fuzzers \
 	fuzz fuzz-usage bench install clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(wildcard $(BUILD)/cmd/*.d $(BUILD)/tests/*/*.d $(BUILD)/examples/*/*.d) \
