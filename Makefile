@@ -18,7 +18,7 @@ SAN ?=
 BUILD := build$(if $(SAN),-san)
 CC := gcc
 CXX := g++
-PACKAGES := jansson sentencepiece libpcre2-8 oniguruma libutf8proc zlib libcrypto
+PACKAGES := jansson sentencepiece libpcre2-8 oniguruma libutf8proc zlib libzstd libcrypto
 WARN := -Wall -Wextra -Werror -Wshadow -Wpointer-arith -Wvla -Wno-format-truncation
 OPT ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
@@ -88,9 +88,9 @@ world: $(WORLD)
 
 # What make needs of Debian 12; installed when missing.
 DEPS_BUILD := gcc g++ pkg-config libjansson-dev libsentencepiece-dev libpcre2-dev \
-	libonig-dev libutf8proc-dev zlib1g-dev libssl-dev
+	libonig-dev libutf8proc-dev zlib1g-dev libzstd-dev libssl-dev
 DEPS_RUN := jq
-DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc groff-base jq
+DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc groff-base jq zstd
 APT = missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 	SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \

@@ -237,6 +237,7 @@ main(int argc, char **argv)
 		.ctx = &f};
 	int rc = filter_open(
 		&f, cli.files, cli.n_files, opt.resume ? NULL : stdout, cli.rejects, &e);
+	f.skip_bad = cli.on_bad_line == 1;
 	if (rc == 0)
 		rc = opt.from ? run_join(&a, &f, &e) : run_model(&a, &f, &e);
 	filter_close(&f);

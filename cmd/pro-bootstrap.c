@@ -206,10 +206,16 @@ print_part(struct filter *f, struct err *e)
 	struct record r = {0};
 	int rc;
 	while ((rc = filter_next(f, &r, e)) > 0)
-		if (bootstrap_part(cli.seed, (int)opt.parts, &r) == opt.part &&
-			(rc = filter_emit(f, &r, false, e)) < 0)
+		if (bootstrap_part(cli.seed, (int)opt.parts, &r) != opt.part)
+			f->n_other_part++;
+		else if ((rc = filter_emit(f, &r, false, e)) < 0)
 			break;
 	record_free(&r);
+	struct buf b = BUF_INIT;
+	filter_summary(f, &b);
+	if (rc == 0)
+		cli_info(&cli, "%s", b.data);
+	buf_free(&b);
 	return rc < 0 ? rc : filter_finish(f, cli.expect, e);
 }
 
@@ -234,6 +240,19 @@ describe(struct buf *out, struct err *e)
 	return bootstrap_hash_input(cli.files, cli.n_files, out, e);
 }
 
+static void
+say_split(const struct filter *f)
+{
+	struct buf b = BUF_INIT;
+	buf_printf(&b, "%lld records in %d parts", (long long)f->n_out, boot.parts);
+	if (f->n_rejected > 0) {
+		buf_puts(&b, ", ");
+		filter_rejected(f, &b);
+	}
+	cli_info(&cli, "%s", b.data);
+	buf_free(&b);
+}
+
 static int
 run(struct filter *f, struct err *e)
 {
@@ -253,7 +272,7 @@ run(struct filter *f, struct err *e)
 		if (rc < 0)
 			bootstrap_unclaim(&boot);
 		else
-			cli_info(&cli, "%lld records in %d parts", (long long)f->n_in, boot.parts);
+			say_split(f);
 	}
 	if (rc >= 0)
 		rc = bootstrap_run(&boot, cli.rejects, opt.clean, &hooks, e);
@@ -293,6 +312,7 @@ main(int argc, char **argv)
 		cli_keep_work();
 	int rc = filter_open(
 		&f, cli.files, cli.n_files, stdout, opt.part >= 0 ? cli.rejects : NULL, &e);
+	f.skip_bad = cli.on_bad_line == 1;
 	if (rc == 0)
 		rc = opt.part >= 0 ? print_part(&f, &e) : run(&f, &e);
 	filter_close(&f);

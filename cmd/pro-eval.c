@@ -136,7 +136,7 @@ add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
 		return 1;
 	if (any == 0)
 		return filter_reject(f, r, "no response of the systems", e);
-	return any < 0 ? filter_where(f, e) : any;
+	return any < 0 ? filter_bad(f, r->root, e) : any;
 }
 
 /* The same by way of the reward model. */
@@ -251,8 +251,11 @@ main(int argc, char **argv)
 	opt.agreement = x_calloc((size_t)opt.agreements.n, sizeof *opt.agreement);
 	for (int i = 0; i < opt.agreements.n; i++)
 		opt.agreement[i].field = opt.agreements.v[i];
-	if (filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, &e) < 0 ||
-		evaluate_with(opt.reward, &f, &v, &e) < 0 ||
+	int rc = filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, &e);
+	f.skip_bad = cli.on_bad_line == 1;
+	/* what the evaluation misses says more than that no record was of use */
+	if (rc < 0 || evaluate_with(opt.reward, &f, &v, &e) < 0 ||
+		(v.n_records > 0 && evaluation_check(&v, &e) < 0) ||
 		filter_finish(&f, cli.expect, &e) < 0 || evaluation_check(&v, &e) < 0)
 		cli_die(&cli, &e);
 	warn_missing(&v);
@@ -260,8 +263,11 @@ main(int argc, char **argv)
 	print(&v);
 	if (f.ids.twice > 0)
 		cli_info(&cli, FILTER_TWICE, f.ids.first);
-	cli_info(&cli, "%lld records read, %lld evaluated, %lld rejected, %lld cut",
-		(long long)f.n_in, (long long)f.n_out, (long long)f.n_rejected, (long long)f.n_cut);
+	struct buf b = BUF_INIT;
+	filter_rejected(&f, &b);
+	cli_info(&cli, "%lld records read, %lld evaluated, %s, %lld cut", (long long)f.n_in,
+		(long long)f.n_out, b.data, (long long)f.n_cut);
+	buf_free(&b);
 	filter_close(&f);
 	evaluation_free(&v);
 	free(opt.agreement);

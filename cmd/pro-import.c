@@ -48,30 +48,26 @@ static struct cli cli = {.name = "pro-import",
 	.draws = "sample",
 	.max_operands = -1};
 
-/* A record that waits in the sample, with what a reject needs. */
+/* A record that waits in the sample. */
 struct waiting {
 	struct buf text;
 	int row;
-	int64_t line;
-	json_t *input; /* only when there is a rejects file; and so is id */
-	char *id;
 };
 
 struct run {
 	struct filter f;
-	struct tally tally;
 	struct split split;
 	struct sample sample;
 	struct record record;
 	struct buf text;
 	struct arena arena;
+	bool checked;      /* the options, against the format */
 	int64_t unordered; /* records whose rewards do not descend */
 };
 
 static int
 reject(struct run *r, const json_t *v, const char *reason, struct err *e)
 {
-	tally_reason(&r->tally, reason);
 	return filter_reject_json(&r->f, input_file(r->f.in), input_lineno(r->f.in),
 		r->record.root ? r->record.id : NULL, reason, v, e);
 }
@@ -94,34 +90,33 @@ static void
 forget(struct waiting *w)
 {
 	buf_free(&w->text);
-	json_decref(w->input);
-	free(w->id);
 	free(w);
 }
 
-static int
-put_into_sample(struct run *r, json_t *v, struct err *e)
+static void
+put_into_sample(struct run *r)
 {
 	struct waiting *w = x_calloc(1, sizeof *w);
 	w->text = r->text;
 	r->text = (struct buf)BUF_INIT;
-	w->row = r->tally.n_rows - 1;
-	w->line = input_lineno(r->f.in);
-	if (r->f.rejects) {
-		w->input = json_incref(v);
-		w->id = x_strdup(r->record.id);
-	}
+	w->row = r->f.tally.n_rows - 1;
 	void *out;
 	sample_add(&r->sample, w, &out);
 	if (out == NULL)
-		return 0;
+		return;
 	w = out;
-	tally_reason(&r->tally, "not in the sample");
-	r->tally.rows[w->row].kept--;
-	int rc = filter_reject_json(&r->f, r->tally.rows[w->row].file, w->line, w->id,
-		"not in the sample", w->input, e);
+	r->f.tally.rows[w->row].kept--;
+	r->f.tally.rows[w->row].elsewhere++;
+	r->f.n_not_sampled++;
 	forget(w);
-	return rc;
+}
+
+/* One that is not as it must be; filter_bad counts it in its row. */
+static int
+bad(struct run *r, const json_t *v, int row, struct err *e)
+{
+	r->f.tally.rows[row].raw--;
+	return filter_bad(&r->f, v, e);
 }
 
 /* One record, or reject, that a value gave; takes the record. */
@@ -129,26 +124,31 @@ static int
 one_record(struct run *r, json_t *v, struct imported *x, int row, struct err *e)
 {
 	const char *reason = NULL;
-	r->tally.rows[row].raw++;
+	r->f.tally.rows[row].raw++;
 	if (x->record == NULL) {
 		record_free(&r->record);
 		return reject(r, v, x->reason, e);
 	}
 	if (record_take(&r->record, x->record, e) < 0)
-		return filter_where(&r->f, e);
+		return bad(r, v, row, e);
 	id_watch_add(&r->f.ids, r->record.id);
-	if (split_spec && !split_has(&r->split, record_prompt_hash(&r->record)))
-		return reject(r, v, "in another part", e);
+	if (split_spec && !split_has(&r->split, record_prompt_hash(&r->record))) {
+		r->f.tally.rows[row].elsewhere++;
+		r->f.n_other_part++;
+		return 0;
+	}
 	buf_reset(&r->text);
 	int rc = export_record(&r->record, (enum export_format)to, &r->text, &reason, e);
 	if (rc < 0)
-		return filter_where(&r->f, e);
+		return bad(r, v, row, e);
 	if (rc == 0)
 		return reject(r, v, reason, e);
 	check_order(r);
-	r->tally.rows[row].kept++;
-	return sample_size >= 0 ? put_into_sample(r, v, e)
-				: filter_emit_bytes(&r->f, r->text.data, r->text.len, false, e);
+	r->f.tally.rows[row].kept++;
+	if (sample_size < 0)
+		return filter_emit_bytes(&r->f, r->text.data, r->text.len, false, e);
+	put_into_sample(r);
+	return 0;
 }
 
 /* A value counts as the records that it holds. */
@@ -156,9 +156,9 @@ static int
 one_value(struct run *r, json_t *v, struct err *e)
 {
 	struct imports got;
-	int row = tally_row(&r->tally, input_file(r->f.in)), rc = 0;
+	int row = tally_row(&r->f.tally, input_file(r->f.in)), rc = 0;
 	if (import_value(&importer, v, input_lines(r->f.in), &r->arena, &got, e) < 0)
-		return filter_where(&r->f, e);
+		return filter_bad(&r->f, v, e);
 	r->f.n_in += got.n - 1;
 	for (int i = 0; i < got.n; i++) {
 		if (rc == 0)
@@ -190,16 +190,18 @@ import_all(struct run *r, struct progress *p, struct err *e)
 	json_t *v;
 	int rc;
 	while ((rc = filter_next_json(&r->f, &v, e)) > 0) {
-		if (importer.format == IMPORT_AUTO) {
-			if (import_detect(v, &importer.format, e) < 0)
-				rc = filter_where(&r->f, e);
-			else
+		/* a first value that is no record does not decide on the format */
+		bool known = importer.format != IMPORT_AUTO;
+		if (!known && import_detect(v, &importer.format, e) < 0) {
+			rc = filter_bad(&r->f, v, e);
+		} else {
+			if (!known)
 				cli_info(&cli, "format: %s", import_format_name(importer.format));
+			rc = r->checked ? 0 : import_check(&importer, e);
+			r->checked = true;
+			if (rc == 0)
+				rc = one_value(r, v, e);
 		}
-		if (rc > 0 && r->f.n_in == 1 && import_check(&importer, e) < 0)
-			rc = -1;
-		if (rc > 0)
-			rc = one_value(r, v, e);
 		json_decref(v);
 		arena_reset(&r->arena);
 		progress_set(p, r->f.n_in);
@@ -233,7 +235,9 @@ report(struct run *r)
 {
 	struct buf b = BUF_INIT;
 	if (stats) {
-		tally_write(&r->tally, &b);
+		tally_write(&r->f.tally, &b);
+		if (r->f.n_bad > 0)
+			buf_printf(&b, "%-60s %9lld\n", "bad lines", (long long)r->f.n_bad);
 		fputs(b.data, stderr);
 		buf_reset(&b);
 	}
@@ -271,6 +275,7 @@ main(int argc, char **argv)
 	sample_init(&r.sample, sample_size, cli.seed);
 	if (filter_open(&r.f, cli.files, cli.n_files, stdout, cli.rejects, &e) < 0)
 		cli_die(&cli, &e);
+	r.f.skip_bad = cli.on_bad_line == 1;
 	progress_init(&p, cli.name, "records", -1, cli.quiet);
 	int rc = import_all(&r, &p, &e);
 	progress_end(&p);
@@ -282,6 +287,5 @@ main(int argc, char **argv)
 	record_free(&r.record);
 	arena_free(&r.arena);
 	buf_free(&r.text);
-	tally_free(&r.tally);
 	return cli_close_stdout(&cli);
 }

@@ -66,7 +66,7 @@ cmd_init(int argc, char **argv)
 	struct cli c = {.name = "pro-model",
 		.command = "init",
 		.draws = "",
-		.lacks = "expect rejects",
+		.lacks = "expect rejects on-bad-line",
 		.operands = "CONFIG",
 		.summary = "Makes a model with random weights from a config.json",
 		.options = options,
@@ -120,7 +120,7 @@ cmd_info(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "info",
-		.lacks = "expect rejects",
+		.lacks = "expect rejects on-bad-line",
 		.operands = "DIR",
 		.summary = "Describes a model folder",
 		.options = options,
@@ -176,7 +176,7 @@ cmd_tokenizer(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenizer",
-		.lacks = "expect rejects",
+		.lacks = "expect rejects on-bad-line",
 		.operands = "",
 		.summary = "Trains a byte-level BPE tokenizer on the text of standard input",
 		.options = options,
@@ -229,7 +229,7 @@ cmd_tokenize(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenize",
-		.lacks = "rejects",
+		.lacks = "rejects on-bad-line",
 		.operands = "DIR",
 		.summary = "Prints the token ids of every line of standard input, without bos",
 		.options = options,
@@ -300,7 +300,7 @@ cmd_import(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "import",
-		.lacks = "expect rejects",
+		.lacks = "expect rejects on-bad-line",
 		.operands = "FILE.gguf DIR",
 		.summary = "Makes a model folder out of a GGUF file",
 		.options = options,

@@ -50,9 +50,10 @@ done(void *ctx, struct scored *x, struct err *e)
 	struct job *j = ctx;
 	if (opt.reward && score_fields_write(&j->fields, x, e) < 0)
 		return -1;
-	if (rerank_record(&x->record, &j->how, e) < 0)
-		return err_prefix(
-			e, "%s:%lld: record '%s'", x->file, (long long)x->line, x->record.id);
+	if (rerank_record(&x->record, &j->how, e) < 0) {
+		err_prefix(e, "record '%s'", x->record.id);
+		return filter_bad_at(&j->filter, x->file, x->line, x->record.root, e);
+	}
 	if (filter_emit(&j->filter, &x->record, false, e) < 0)
 		return -1;
 	progress_set(&j->progress, j->filter.n_out);
@@ -112,6 +113,7 @@ main(int argc, char **argv)
 		.done = done,
 		.ctx = &j};
 	int rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
+	j.filter.skip_bad = cli.on_bad_line == 1;
 	if (rc == 0 && opt.reward) {
 		k = kernels_cpu_open((int)cli.threads);
 		rc = k ? open_scorer(&j, k, &e) : err_set(&e, ERR_NOMEM, "out of memory");

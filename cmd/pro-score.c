@@ -156,6 +156,7 @@ main(int argc, char **argv)
 	int rc = k ? 0 : err_set(&e, ERR_NOMEM, "out of memory");
 	if (rc == 0)
 		rc = filter_open(&j.filter, cli.files, cli.n_files, stdout, cli.rejects, &e);
+	j.filter.skip_bad = cli.on_bad_line == 1;
 	if (rc == 0)
 		rc = run(&j, opt.reward ? opt.reward : opt.policy, k, &e);
 	filter_close(&j.filter);

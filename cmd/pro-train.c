@@ -157,16 +157,18 @@ read_records(struct job *j, struct err *e)
 {
 	struct filter f;
 	int rc = filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, e);
+	f.skip_bad = cli.on_bad_line == 1;
 	if (rc == 0) {
+		struct buf b = BUF_INIT;
 		rc = job_read(j, &f, cli.expect, e);
 		if (f.ids.twice > 0)
 			cli_info(&cli, FILTER_TWICE, f.ids.first);
+		filter_rejected(&f, &b);
 		cli_info(&cli,
-			"%lld records: %zu to train on, %lld rejected; %lld prompts and %lld "
-			"responses "
-			"cut",
-			(long long)f.n_in, j->data.n, (long long)f.n_rejected,
-			(long long)j->data.n_prompt_cut, (long long)j->data.n_response_cut);
+			"%lld records: %zu to train on, %s; %lld prompts and %lld responses cut",
+			(long long)f.n_in, j->data.n, b.data, (long long)j->data.n_prompt_cut,
+			(long long)j->data.n_response_cut);
+		buf_free(&b);
 	}
 	filter_close(&f);
 	return rc;

@@ -1,5 +1,6 @@
 #include "lib/align/bootstrap.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,10 +72,13 @@ split_into(const struct bootstrap *o, struct filter *f, struct out *outs, int64_
 	while ((rc = filter_next(f, &r, e)) > 0) {
 		/* pro-augment --resume would say the same, of a file that the user does not know */
 		if (*r.id == '\0' || idmap_add(&ids, r.id, 0) == 0) {
-			rc = *r.id ? err_set(e, ERR_DATA, "id '%s' was read before", r.id)
-				   : err_set(e, ERR_DATA, "id: missing, and samples go by it");
-			filter_where(f, e);
-			break;
+			if (*r.id)
+				err_set(e, ERR_DATA, "id '%s' was read before", r.id);
+			else
+				err_set(e, ERR_DATA, "id: missing, and samples go by it");
+			if ((rc = filter_bad(f, r.root, e)) < 0)
+				break;
+			continue;
 		}
 		int part = bootstrap_part(o->seed, o->parts, &r);
 		buf_reset(&line);
@@ -107,12 +111,18 @@ bootstrap_split(const struct bootstrap *o, struct filter *f, int64_t expect, con
 {
 	struct out *outs = x_calloc((size_t)o->parts, sizeof *outs);
 	int64_t *counts = x_calloc((size_t)o->parts, sizeof *counts);
-	struct buf path = BUF_INIT;
+	struct buf path = BUF_INIT, rejects = BUF_INIT;
 	int rc = 0;
 	for (int p = 0; p < o->parts && rc == 0; p++) {
 		rc = dir_make(bootstrap_path(o, p, "", &path), e);
 		if (rc == 0)
 			rc = out_open(&outs[p], bootstrap_path(o, p, "data.jsonl", &path), e);
+	}
+	if (rc == 0 && f->skip_bad) { /* for bootstrap_run to gather */
+		f->rejects_path = bootstrap_path(o, 0, BOOTSTRAP_SPLIT_REJECTS, &rejects);
+		f->rejects = fopen(f->rejects_path, "we");
+		if (f->rejects == NULL)
+			rc = err_set(e, ERR_CANTCREAT, "%s: %s", f->rejects_path, strerror(errno));
 	}
 	if (rc == 0)
 		rc = split_into(o, f, outs, counts, e);
@@ -135,6 +145,7 @@ bootstrap_split(const struct bootstrap *o, struct filter *f, int64_t expect, con
 	free(outs);
 	free(counts);
 	buf_free(&path);
+	buf_free(&rejects);
 	return rc;
 }
 

@@ -14,10 +14,12 @@
  *	OUT.work/part-P/ranked.jsonl	... scored and sorted by the reward model (pro-rerank)
  *	OUT.work/part-P/model/	the policy trained on them (pro-train)
  *	OUT.work/part-P/done	it was trained: the policy may be gone
+ *	OUT.work/part-0/split.rejects	what was no record of the input (skip_bad)
  *
  * Every file appears under its name only when it is whole, so that what is there is done.
  */
 enum { BOOTSTRAP_MAX_PARTS = 500 };
+#define BOOTSTRAP_SPLIT_REJECTS "split.rejects"
 
 /* The three programs, and who gets an option. */
 enum bootstrap_program { BOOT_AUGMENT, BOOT_RERANK, BOOT_TRAIN, BOOT_PROGRAMS };

@@ -353,6 +353,18 @@ remove_policy(const struct bootstrap *o, int part, struct err *e)
 	return rc;
 }
 
+/* Appends a list of rejects; there is none of a run without --rejects. */
+static int
+append_file(struct out *out, const char *path, struct err *e)
+{
+	struct map m;
+	if (!file_exists(path))
+		return 0;
+	if (map_open(&m, path, e) < 0)
+		return -1;
+	return map_finish(&m, out_write(out, m.data, m.size, e), e);
+}
+
 static int
 gather_rejects(const struct job *j, struct err *e)
 {
@@ -360,17 +372,12 @@ gather_rejects(const struct job *j, struct err *e)
 	struct buf path = BUF_INIT;
 	if (out_open(&out, j->rejects, e) < 0)
 		return -1;
-	int rc = 0;
+	int rc = append_file(&out, bootstrap_path(j->o, 0, BOOTSTRAP_SPLIT_REJECTS, &path), e);
 	for (int i = 0; i < j->o->parts * BOOT_PROGRAMS && rc == 0; i++) {
-		struct map m;
 		bootstrap_path(j->o, i / BOOT_PROGRAMS,
 			bootstrap_name((enum bootstrap_program)(i % BOOT_PROGRAMS)), &path);
 		buf_puts(&path, ".rejects");
-		if (!file_exists(path.data))
-			continue; /* done by a run without --rejects */
-		rc = map_open(&m, path.data, e);
-		if (rc == 0)
-			rc = map_finish(&m, out_write(&out, m.data, m.size, e), e);
+		rc = append_file(&out, path.data, e);
 	}
 	if (rc == 0)
 		rc = out_commit(&out, e);

@@ -177,8 +177,7 @@ read_records(struct dataset *d, struct filter *f, struct err *e)
 		const char *why = "";
 		int added = dataset_add(d, &r, &why, &cut, e);
 		if (added < 0)
-			rc = err_prefix(
-				e, "%s:%lld", input_file(f->in), (long long)input_lineno(f->in));
+			rc = filter_bad(f, r.root, e);
 		else if (added == 0)
 			rc = filter_reject(f, &r, why, e);
 		else if (cut.len > 0 && filter_note_cut(f, &r, cut.data, e) < 0)

@@ -19,7 +19,7 @@
 #define PRO_BUILD "unknown build"
 #endif
 
-enum { N_STANDARD = 8 };
+enum { N_STANDARD = 9 };
 
 /*
  * --threads and --device are bounds, which a program without a model keeps too; --seed is a promise
@@ -37,6 +37,8 @@ standard_options(struct cli *c, struct cli_option t[N_STANDARD + 1])
 			"expect", c->expect, 0, 9e15, "exit 65 unless exactly N records were read"),
 		OPT_TEXT("rejects", c->rejects, "FILE",
 			"write what was rejected or cut, with line and reason"),
+		OPT_PICK("on-bad-line", c->on_bad_line, "error|skip",
+			"stop at what is no record, or reject it and go on"),
 		OPT_FLAG("quiet", c->quiet, "no progress and no notes on stderr", .letter = 'q'),
 		OPT_FLAG("version", dummy, "print version and build facts, and exit"),
 		OPT_FLAG("help", dummy, "print this help, and exit", .letter = 'h'),

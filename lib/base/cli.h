@@ -39,6 +39,7 @@ struct cli {
 	const char *device;  /* auto | cpu (| cuda[:n] later) */
 	int64_t expect;      /* -1: not asked for */
 	const char *rejects; /* NULL: none */
+	int on_bad_line;     /* index into error|skip */
 	const char **files;  /* operands; n_files 0 means stdin */
 	int n_files;
 };

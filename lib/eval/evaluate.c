@@ -197,6 +197,7 @@ evaluation_add(struct evaluation *v, const struct record *r, const double *score
 	v->n_records++;
 	note_labels(v, r);
 	int subset = subset_of(v, r, e);
+	v->n_records -= subset < 0;
 	if (subset < 0)
 		return -1;
 	const struct response *ref = reference_of(v, r);
@@ -217,6 +218,7 @@ evaluation_add(struct evaluation *v, const struct record *r, const double *score
 		free(sums[i].fields);
 	}
 	free(sums);
+	v->n_records -= rc < 0;
 	return rc < 0 ? -1 : any;
 }
 

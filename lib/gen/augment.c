@@ -124,7 +124,7 @@ encode_prompt(struct augment *a, const struct record *r, struct arena *arena, st
 	prompt.n_responses = 0;
 	int rc = encode_policy(&p, &prompt, arena, out, e);
 	if (rc < 0)
-		return filter_where(a->filter, e);
+		return filter_bad(a->filter, r->root, e);
 	if (rc == 0)
 		return filter_reject(a->filter, r, "too long (--on-overlong drop)", e);
 	if (out->n_prompt == 0)

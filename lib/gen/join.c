@@ -9,7 +9,7 @@
 #include "lib/stream/input.h"
 
 struct entry {
-	size_t at, n; /* the line's bytes */
+	size_t at, n; /* the record's bytes in data */
 	int64_t line;
 	bool used;
 };
@@ -19,61 +19,18 @@ struct join {
 	struct map map;
 	struct buf text; /* when the file is not plain */
 	const char *data;
-	size_t size;
 	struct entry *entries;
 	size_t n, cap;
 	int64_t n_used;
 	struct idmap ids;
 };
 
+/* One record that in stands behind; kept: it is to be copied, else it stays in the file. */
 static int
-slurp(struct join *j, struct err *e)
+add(struct join *j, const struct input *in, const struct record *r, bool kept, struct err *e)
 {
-	const char *const files[] = {j->path};
-	struct input *in = input_open(files, 1);
-	const char *line;
-	size_t n;
-	int rc;
-	while ((rc = input_line(in, &line, &n, e)) > 0) {
-		buf_put(&j->text, line, n);
-		buf_putc(&j->text, '\n');
-	}
-	input_close(in);
-	j->data = j->text.data ? j->text.data : "";
-	j->size = j->text.len;
-	return rc;
-}
-
-static int
-load(struct join *j, struct err *e)
-{
-	struct stat st;
-	if (strcmp(j->path, "-") == 0 || (stat(j->path, &st) == 0 && S_ISFIFO(st.st_mode)))
-		return slurp(j, e);
-	if (map_open(&j->map, j->path, e) < 0)
-		return -1;
-	j->data = j->map.data;
-	j->size = j->map.size;
-	if (j->size >= 2 && memcmp(j->data, "\x1f\x8b", 2) == 0) {
-		map_close(&j->map);
-		return slurp(j, e);
-	}
-	return 0;
-}
-
-static bool
-is_blank(const char *s, size_t n)
-{
-	while (n > 0 && (s[n - 1] == ' ' || s[n - 1] == '\t' || s[n - 1] == '\r'))
-		n--;
-	return n == 0;
-}
-
-static int
-add(struct join *j, struct record *r, size_t at, size_t n, int64_t line, struct err *e)
-{
-	if (record_parse(r, j->data + at, n, e) < 0)
-		return -1;
+	size_t n, at = (size_t)input_offset(in);
+	const char *text = input_text(in, &n);
 	if (*r->id == '\0')
 		return err_set(e, ERR_DATA, "id: missing, and records are joined by it");
 	int64_t *before = idmap_find(&j->ids, r->id);
@@ -84,25 +41,37 @@ add(struct join *j, struct record *r, size_t at, size_t n, int64_t line, struct 
 		j->cap = j->cap ? 2 * j->cap : 256;
 		j->entries = x_realloc(j->entries, j->cap * sizeof *j->entries);
 	}
+	if (kept) {
+		at = j->text.len;
+		buf_put(&j->text, text, n);
+	}
 	idmap_add(&j->ids, r->id, (int64_t)j->n);
-	j->entries[j->n++] = (struct entry){at, n, line, false};
+	j->entries[j->n++] = (struct entry){at, n, input_lineno(in), false};
 	return 0;
 }
 
 static int
-scan(struct join *j, struct err *e)
+scan(struct join *j, bool regular, struct err *e)
 {
+	const char *const files[] = {j->path};
+	struct input *in = input_open(files, 1);
 	struct record r = {0};
-	int64_t line = 1;
-	int rc = 0;
-	for (size_t at = 0; at < j->size && rc == 0; line++) {
-		const char *nl = memchr(j->data + at, '\n', j->size - at);
-		size_t n = nl ? (size_t)(nl - j->data) - at : j->size - at;
-		if (!is_blank(j->data + at, n) && add(j, &r, at, n, line, e) < 0)
-			rc = err_prefix(e, "%s:%lld", j->path, (long long)line);
-		at += n + 1;
+	json_t *v;
+	int rc;
+	for (;;) {
+		rc = input_value(in, &v, e);
+		bool placed = !input_bad(in);
+		if (rc == 0 || (rc < 0 && placed))
+			break;
+		if (rc > 0 && (rc = record_take(&r, v, e)) == 0)
+			rc = add(j, in, &r, !regular || input_packed(in), e);
+		if (rc < 0) {
+			err_prefix(e, "%s:%lld", j->path, (long long)input_lineno(in));
+			break;
+		}
 	}
 	record_free(&r);
+	input_close(in);
 	return rc;
 }
 
@@ -110,12 +79,21 @@ int
 join_open(struct join **out, const char *path, struct err *e)
 {
 	struct join *j = x_calloc(1, sizeof *j);
+	struct stat st;
+	bool regular = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
 	j->path = x_strdup(path);
 	idmap_init(&j->ids);
-	if (load(j, e) < 0 || scan(j, e) < 0 || map_check(&j->map, e) < 0) {
+	/* mapped first: what was scanned is then what map_check vouches for */
+	int rc = regular ? map_open(&j->map, path, e) : 0;
+	if (rc == 0)
+		rc = scan(j, regular, e);
+	if (rc < 0 || map_check(&j->map, e) < 0) {
 		join_close(j);
 		return -1;
 	}
+	if (j->text.len > 0)
+		map_close(&j->map); /* packed: the records were copied */
+	j->data = j->text.len > 0 ? j->text.data : j->map.data;
 	*out = j;
 	return 0;
 }

@@ -77,7 +77,7 @@ prepare(struct score_stream *s, struct window *w, struct scored *x, struct err *
 	struct arena_mark mark = arena_mark(a);
 	int rc = scorer_encode(s->scorer, &x->record, a, &x->encoded, e);
 	if (rc < 0)
-		return filter_where(s->filter, e);
+		return filter_bad(s->filter, x->record.root, e);
 	const char *why =
 		rc == 0 ? "too long (--on-overlong drop)" : scorer_refuses(s->scorer, &x->encoded);
 	if (why) {

@@ -53,48 +53,6 @@ filter_where(const struct filter *f, struct err *e)
 	return err_prefix(e, "%s:%lld", input_file(f->in), (long long)input_lineno(f->in));
 }
 
-static bool
-is_blank(const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (s[i] == '\0' || !strchr(" \t\r", s[i]))
-			return false;
-	return true;
-}
-
-int
-filter_next_json(struct filter *f, json_t **v, struct err *e)
-{
-	const char *line;
-	size_t n;
-	int rc;
-	do
-		rc = input_line(f->in, &line, &n, e);
-	while (rc > 0 && is_blank(line, n));
-	if (rc <= 0)
-		return rc;
-	if (input_lineno(f->in) == 1 && n >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
-		line += 3, n -= 3; /* a byte order mark, which some editors write */
-	*v = json_parse(line, n, e);
-	if (*v == NULL)
-		return filter_where(f, e);
-	f->n_in++;
-	return 1;
-}
-
-int
-filter_next(struct filter *f, struct record *r, struct err *e)
-{
-	json_t *root;
-	int rc = filter_next_json(f, &root, e);
-	if (rc <= 0)
-		return rc;
-	if (record_take(r, root, e) < 0)
-		return filter_where(f, e);
-	id_watch_add(&f->ids, r->id);
-	return 1;
-}
-
 /* EINTR: a reader that does not read, when the program is to stop. */
 static int
 write_error(const char *name, int why, struct err *e)
@@ -134,19 +92,24 @@ static int
 list(struct filter *f, const char *file, int64_t line, const char *id, const char *reason,
 	const json_t *v, struct err *e)
 {
+	size_t n = 0;
+	const char *text = v ? NULL : input_text(f->in, &n);
 	if (f->rejects == NULL)
 		return 0;
 	struct buf *b = &f->line;
 	buf_reset(b);
 	buf_puts(b, "{\"file\":");
-	json_write_string(b, file, strlen(file));
+	json_write_bytes(b, file, strlen(file));
 	buf_printf(b, ",\"line\":%lld,\"id\":", (long long)line);
 	json_write_string(b, id ? id : "", id ? strlen(id) : 0);
 	buf_puts(b, ",\"reason\":");
-	json_write_string(b, reason, strlen(reason));
+	json_write_bytes(b, reason, strlen(reason));
 	if (v) {
 		buf_puts(b, ",\"record\":");
 		json_write(b, v);
+	} else if (text) {
+		buf_puts(b, ",\"text\":");
+		json_write_bytes(b, text, n);
 	}
 	buf_puts(b, "}\n");
 	return put(f->rejects, f->rejects_path, b, false, e);
@@ -157,6 +120,7 @@ filter_reject_json(struct filter *f, const char *file, int64_t line, const char 
 	const char *reason, const json_t *v, struct err *e)
 {
 	f->n_rejected++;
+	tally_reason(&f->tally, reason);
 	return list(f, file, line, id, reason, v, e);
 }
 
@@ -168,10 +132,93 @@ filter_reject(struct filter *f, const struct record *r, const char *reason, stru
 }
 
 int
+filter_bad_at(struct filter *f, const char *file, int64_t line, const json_t *v, struct err *e)
+{
+	struct err why = *e;
+	const char *id = NULL;
+	if (!f->skip_bad || e->code != ERR_DATA)
+		return err_prefix(e, "%s:%lld", file, (long long)line);
+	json_get_string(v, "id", &id, NULL, NULL);
+	if (f->n_bad++ == 0)
+		snprintf(f->first_bad, sizeof f->first_bad, "%s:%lld: %s", file, (long long)line,
+			why.msg);
+	f->n_rejected++;
+	int row = tally_row(&f->tally, file);
+	f->tally.rows[row].raw++;
+	*e = (struct err){0};
+	return list(f, file, line, id, why.msg, v, e);
+}
+
+int
+filter_bad(struct filter *f, const json_t *v, struct err *e)
+{
+	return filter_bad_at(f, input_file(f->in), input_lineno(f->in), v, e);
+}
+
+int
+filter_next_json(struct filter *f, json_t **v, struct err *e)
+{
+	for (;;) {
+		int rc = input_value(f->in, v, e);
+		if (rc == 0 || (rc < 0 && !input_bad(f->in)))
+			return rc;
+		f->n_in++;
+		if (rc > 0)
+			return 1;
+		if (filter_bad(f, NULL, e) < 0)
+			return -1;
+	}
+}
+
+int
+filter_next(struct filter *f, struct record *r, struct err *e)
+{
+	json_t *root;
+	int rc;
+	while ((rc = filter_next_json(f, &root, e)) > 0) {
+		if (record_take(r, root, e) == 0) {
+			id_watch_add(&f->ids, r->id);
+			return 1;
+		}
+		if (filter_bad(f, r->root, e) < 0)
+			return -1;
+	}
+	return rc;
+}
+
+int
 filter_note_cut(struct filter *f, const struct record *r, const char *what, struct err *e)
 {
 	f->n_cut++;
 	return list(f, input_file(f->in), input_lineno(f->in), r->id, what, r->root, e);
+}
+
+/* What is listed is on the disk when the program says that it is done. */
+static int
+close_rejects(struct filter *f, struct err *e)
+{
+	FILE *file = f->rejects;
+	if (file == NULL)
+		return 0;
+	f->rejects = NULL;
+	errno = 0;
+	bool bad = ferror(file) || fflush(file) == EOF;
+	if (!bad && fsync(fileno(file)) < 0)
+		bad = errno != EINVAL && errno != EROFS; /* a pipe, a device: nothing to wait for */
+	int why = errno;
+	if (fclose(file) == EOF && !bad)
+		bad = true, why = errno;
+	return bad ? write_error(f->rejects_path, why, e) : 0;
+}
+
+/* The commonest reasons, most first; bad lines with the place of the first. */
+static void
+reasons(const struct filter *f, struct buf *out)
+{
+	if (f->n_bad > 0)
+		buf_printf(out, "%lld bad line%s, the first %s%s", (long long)f->n_bad,
+			f->n_bad == 1 ? "" : "s", f->first_bad, f->tally.n_reasons ? "; " : "");
+	tally_commonest(&f->tally, 3, out);
 }
 
 int
@@ -182,27 +229,46 @@ filter_finish(struct filter *f, int64_t expect, struct err *e)
 		if (ferror(f->out) || fflush(f->out) == EOF)
 			return write_error("standard output", errno, e);
 	}
-	if (f->rejects) {
-		FILE *file = f->rejects;
-		bool bad = ferror(file);
-		f->rejects = NULL;
-		errno = 0;
-		if (fclose(file) == EOF || bad)
-			return write_error(f->rejects_path, errno, e);
-	}
+	if (close_rejects(f, e) < 0)
+		return -1;
 	if (expect >= 0 && f->n_in != expect)
 		return err_set(e, ERR_DATA, "%lld records read, --expect %lld", (long long)f->n_in,
 			(long long)expect);
-	return 0;
+	if (f->n_out > 0 || f->n_rejected == 0)
+		return 0;
+	struct buf why = BUF_INIT;
+	reasons(f, &why);
+	err_set(e, ERR_DATA, "nothing is left of %lld record%s: %s", (long long)f->n_in,
+		f->n_in == 1 ? "" : "s", why.data);
+	buf_free(&why);
+	return -1;
+}
+
+void
+filter_rejected(const struct filter *f, struct buf *out)
+{
+	buf_printf(out, "%lld rejected", (long long)f->n_rejected);
+	if (f->n_rejected > 0 && f->n_out > 0) { /* else filter_finish says it */
+		buf_puts(out, " (");
+		reasons(f, out);
+		buf_putc(out, ')');
+	}
+	if (f->n_other_part > 0)
+		buf_printf(out, ", %lld in other parts", (long long)f->n_other_part);
+	if (f->n_not_sampled > 0)
+		buf_printf(out, ", %lld not in the sample", (long long)f->n_not_sampled);
 }
 
 void
 filter_summary(const struct filter *f, struct buf *out)
 {
-	buf_printf(out, "%lld record%s read, %lld written, %lld rejected", (long long)f->n_in,
-		f->n_in == 1 ? "" : "s", (long long)f->n_out, (long long)f->n_rejected);
+	buf_printf(out, "%lld record%s read, %lld written, ", (long long)f->n_in,
+		f->n_in == 1 ? "" : "s", (long long)f->n_out);
+	filter_rejected(f, out);
 	if (f->n_cut > 0)
 		buf_printf(out, ", %lld cut", (long long)f->n_cut);
+	if (f->n_in == 0)
+		buf_puts(out, ": the input is empty");
 }
 
 void
@@ -213,5 +279,6 @@ filter_close(struct filter *f)
 		fclose(f->rejects);
 	buf_free(&f->line);
 	id_watch_free(&f->ids);
+	tally_free(&f->tally);
 	*f = (struct filter){0};
 }

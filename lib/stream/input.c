@@ -2,38 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <zlib.h>
-
-enum { CHUNK = 64 << 10, MAX_LINE = 256 << 20 };
-
-enum gzip_state { GZIP_UNKNOWN, GZIP_NONE, GZIP_MEMBER, GZIP_BETWEEN };
-
-struct input {
-	const char *const *files;
-	int n_files, next_file;
-	const char *name;
-	int64_t lineno, lines; /* of this file, of all */
-	int64_t done, total;   /* bytes on the disk */
-	int fd;                /* -1: none open */
-	bool eof;              /* of the open file, decompressed */
-
-	struct err late; /* what input_ready met: the next fill fails by it */
-	struct buf data; /* bytes [pos, data.len) are ready */
-	size_t pos;
-
-	enum gzip_state gzip;
-	z_stream z;
-	bool z_open;
-	unsigned char raw[CHUNK]; /* compressed bytes; before that the first two of a file */
-	bool raw_eof;
-};
+#include "lib/stream/input_impl.h"
+#include "lib/stream/scan.h"
 
 static bool
 is_stdin(const struct input *in, int i)
@@ -73,17 +48,28 @@ input_open(const char *const *files, int n)
 static void
 close_file(struct input *in)
 {
+	if (in->fd < 0)
+		return;
+	in->done += in->unpack.done;
+	unpack_free(&in->unpack);
 	if (in->fd > STDIN_FILENO)
 		close(in->fd);
 	in->fd = -1;
-	if (in->z_open)
-		inflateEnd(&in->z);
-	in->z_open = false;
 }
 
-/* 1: the next file is open, 0: there is none. */
-static int
-open_next(struct input *in, struct err *e)
+/* A name of the form owner/name is what data sets of a hub have. */
+static const char *
+hint(const char *name)
+{
+	const char *slash = strchr(name, '/');
+	bool hub = errno == ENOENT && slash && slash > name && *name != '.' && slash[1] &&
+		   !strpbrk(slash + 1, "/.");
+	return hub ? " (a data set of a hub? nothing is downloaded here: fetch its files first)"
+		   : "";
+}
+
+int
+input_next_file(struct input *in, struct err *e)
 {
 	int i = in->next_file, n = in->n_files > 0 ? in->n_files : 1;
 	struct stat st;
@@ -92,112 +78,33 @@ open_next(struct input *in, struct err *e)
 		return 0;
 	in->next_file++;
 	in->name = is_stdin(in, i) ? "stdin" : in->files[i];
-	in->lineno = 0;
-	in->eof = in->raw_eof = false;
-	in->gzip = GZIP_UNKNOWN;
-	in->z = (z_stream){.next_in = in->raw, .zalloc = x_zalloc, .zfree = x_zfree};
+	in->lineno = in->row = in->offset = in->line_start = 0;
+	in->layout = LAYOUT_START;
+	in->begins_line = true;
+	in->counted = in->lost = in->has_text = in->eof = false;
+	in->data.len = in->pos = 0;
 	in->fd = is_stdin(in, i) ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
-		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_NOINPUT, "%s: %s", in->name,
-			strerror(errno));
+		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_NOINPUT, "%s: %s%s", in->name,
+			strerror(errno), hint(in->name));
+	unpack_init(&in->unpack, in->fd);
 	if ((fcntl(in->fd, F_GETFL) & O_ACCMODE) == O_WRONLY) /* see base/streams.h */
 		return err_set(e, ERR_NOINPUT, "%s: is closed", in->name);
 	if (fstat(in->fd, &st) == 0 && S_ISDIR(st.st_mode))
-		return err_set(e, ERR_NOINPUT, "%s: is a directory", in->name);
+		return err_set(e, ERR_NOINPUT,
+			"%s: is a directory; name the files in it, as %s/*.jsonl does", in->name,
+			in->name);
 	return 1;
 }
 
-static int64_t
-read_some(struct input *in, void *p, size_t n, struct err *e)
+int
+input_at(const struct input *in, int64_t line, struct err *e)
 {
-	ssize_t got = read(in->fd, p, n);
-	if (got < 0 && errno == EINTR)
-		return err_set(e, ERR_TEMPFAIL, "%s: interrupted", in->name);
-	if (got < 0)
-		return err_errno(e, ERR_IO, in->name);
-	in->done += got;
-	return got;
+	return err_prefix(e, "%s:%lld", in->name, (long long)line);
 }
 
-/* More bytes behind those that wait in raw. */
-static int
-fill_raw(struct input *in, struct err *e)
-{
-	size_t have = in->z.avail_in;
-	memmove(in->raw, in->z.next_in, have);
-	in->z.next_in = in->raw;
-	int64_t got = read_some(in, in->raw + have, sizeof in->raw - have, e);
-	if (got < 0)
-		return -1;
-	in->z.avail_in += (uInt)got;
-	in->raw_eof = got == 0;
-	return 0;
-}
-
-/* Tells gzip by its two bytes (RFC 1952); reads no further than it must to know. */
-static int
-detect(struct input *in, struct err *e)
-{
-	while (!in->raw_eof && (in->z.avail_in == 0 || (in->z.avail_in == 1 && in->raw[0] == 0x1f)))
-		if (fill_raw(in, e) < 0)
-			return -1;
-	in->gzip = GZIP_NONE;
-	if (in->z.avail_in >= 2 && in->raw[0] == 0x1f && in->raw[1] == 0x8b) {
-		if (inflateInit2(&in->z, 16 + MAX_WBITS) != Z_OK)
-			return err_set(e, ERR_SOFTWARE, "%s: zlib does not start", in->name);
-		in->z_open = true;
-		in->gzip = GZIP_MEMBER;
-	}
-	return 0;
-}
-
-/* Between members: zeros are padding (as gzip(1) takes them), anything else starts a member. */
-static int
-next_member(struct input *in, struct err *e)
-{
-	for (;;) {
-		while (in->z.avail_in > 0 && *in->z.next_in == 0)
-			in->z.next_in++, in->z.avail_in--;
-		if (in->z.avail_in > 0) {
-			in->gzip = GZIP_MEMBER;
-			return inflateReset(&in->z) == Z_OK
-				       ? 0
-				       : err_set(e, ERR_SOFTWARE, "%s: zlib", in->name);
-		}
-		if (in->raw_eof) {
-			in->eof = true;
-			return 0;
-		}
-		if (fill_raw(in, e) < 0)
-			return -1;
-	}
-}
-
-static int
-unpack(struct input *in, struct err *e)
-{
-	if (in->gzip == GZIP_BETWEEN && (next_member(in, e) < 0 || in->eof))
-		return in->eof ? 0 : -1;
-	if (in->z.avail_in == 0 && !in->raw_eof && fill_raw(in, e) < 0)
-		return -1;
-	if (in->z.avail_in == 0 && in->raw_eof)
-		return err_set(e, ERR_DATA, "%s:%lld: truncated gzip", in->name,
-			(long long)in->lineno + 1);
-	in->z.next_out = (unsigned char *)in->data.data + in->data.len;
-	in->z.avail_out = CHUNK;
-	int rc = inflate(&in->z, Z_NO_FLUSH);
-	in->data.len += CHUNK - in->z.avail_out;
-	if (rc == Z_STREAM_END)
-		in->gzip = GZIP_BETWEEN;
-	else if (rc != Z_OK && rc != Z_BUF_ERROR)
-		return err_set(e, ERR_DATA, "%s:%lld: broken gzip: %s", in->name,
-			(long long)in->lineno + 1, in->z.msg ? in->z.msg : "no data");
-	return 0;
-}
-
-/* Some more bytes of the open file into data, or eof. */
-static int
-fill(struct input *in, struct err *e)
+int
+input_fill(struct input *in, struct err *e)
 {
 	if (in->late.code) {
 		*e = in->late;
@@ -207,23 +114,16 @@ fill(struct input *in, struct err *e)
 	if (in->pos > 0) {
 		memmove(in->data.data, in->data.data + in->pos, in->data.len - in->pos);
 		in->data.len -= in->pos;
+		in->offset += (int64_t)in->pos;
 		in->pos = 0;
 	}
-	buf_reserve(&in->data, CHUNK);
-	if (in->gzip == GZIP_UNKNOWN && detect(in, e) < 0)
-		return -1;
-	if (in->gzip != GZIP_NONE)
-		return unpack(in, e);
-	if (in->z.avail_in > 0) { /* what detect read */
-		buf_put(&in->data, in->z.next_in, in->z.avail_in);
-		in->z.avail_in = 0;
-		return 0;
-	}
-	int64_t got = in->raw_eof ? 0 : read_some(in, in->data.data + in->data.len, CHUNK, e);
+	buf_reserve(&in->data, INPUT_CHUNK);
+	int64_t got =
+		unpack_read(&in->unpack, in->data.data + in->data.len, INPUT_CHUNK, &in->eof, e);
 	if (got < 0)
-		return -1;
+		return e->code == ERR_DATA ? input_at(in, in->row + 1, e)
+					   : err_prefix(e, "%s", in->name);
 	in->data.len += (size_t)got;
-	in->eof = got == 0;
 	return 0;
 }
 
@@ -233,11 +133,11 @@ ready(struct input *in, struct err *e)
 {
 	while (in->pos == in->data.len) {
 		if (in->fd < 0 || in->eof) {
-			int rc = open_next(in, e);
+			int rc = input_next_file(in, e);
 			if (rc <= 0)
 				return rc;
 		}
-		if (fill(in, e) < 0)
+		if (input_fill(in, e) < 0)
 			return -1;
 	}
 	return 1;
@@ -258,25 +158,37 @@ input_line(struct input *in, const char **line, size_t *n, struct err *e)
 			*line = start;
 			*n = nl ? (size_t)(nl - start) : have;
 			in->pos += *n + (nl != NULL);
-			in->lineno++;
+			in->lineno = in->row + 1;
+			in->row += nl != NULL;
 			in->lines++;
 			return 1;
 		}
-		if (have > MAX_LINE)
+		if (have > INPUT_MAX_LINE)
 			return err_set(e, ERR_DATA, "%s:%lld: line longer than %d MiB", in->name,
-				(long long)in->lineno + 1, MAX_LINE >> 20);
+				(long long)in->row + 1, INPUT_MAX_LINE >> 20);
 		seen = have;
-		if (fill(in, e) < 0)
+		if (input_fill(in, e) < 0)
 			return -1;
 	}
 }
 
-/* read(2) on the open file would return at once. */
+/* What is there of the open file has a whole line (looking from *seen on), or an element. */
 static bool
-readable(const struct input *in)
+has_next(const struct input *in, size_t *seen)
 {
-	struct pollfd p = {.fd = in->fd, .events = POLLIN};
-	return in->z.avail_in > 0 || in->raw_eof || poll(&p, 1, 0) != 0;
+	const char *p = in->data.data + in->pos;
+	size_t have = in->data.len - in->pos;
+	if (in->layout >= LAYOUT_FIRST && in->layout <= LAYOUT_NEXT && !in->lost) {
+		struct scan s;
+		size_t i = 0;
+		while (i < have && strchr(" \t\r\n,", p[i]) && p[i])
+			i++;
+		scan_init(&s);
+		return i < have && scan_more(&s, p + i, have - i) != 0;
+	}
+	bool line = have > *seen && memchr(p + *seen, '\n', have - *seen);
+	*seen = have;
+	return line;
 }
 
 int
@@ -284,14 +196,11 @@ input_ready(struct input *in)
 {
 	size_t seen = 0;
 	while (in->fd >= 0 && !in->eof && in->late.code == 0) {
-		size_t have = in->data.len - in->pos;
-		if (have > MAX_LINE ||
-			(have > seen && memchr(in->data.data + in->pos + seen, '\n', have - seen)))
+		if (in->data.len - in->pos > INPUT_MAX_LINE || has_next(in, &seen))
 			return 1;
-		if (!readable(in))
+		if (!unpack_ready(&in->unpack))
 			return 0;
-		seen = have;
-		if (fill(in, &in->late) < 0)
+		if (input_fill(in, &in->late) < 0)
 			break;
 	}
 	return 1;
@@ -304,7 +213,7 @@ input_peek(struct input *in, const char **p, size_t n, struct err *e)
 	if (rc < 0)
 		return -1;
 	while (rc > 0 && in->data.len - in->pos < n && !in->eof)
-		if (fill(in, e) < 0)
+		if (input_fill(in, e) < 0)
 			return -1;
 	size_t have = in->data.len - in->pos;
 	*p = have ? in->data.data + in->pos : "";
@@ -326,7 +235,7 @@ input_bytes(struct input *in, void *p, size_t n, struct err *e)
 			break;
 		if (in->eof)
 			return err_set(e, ERR_DATA, "truncated: %zu bytes missing", n - done);
-		if (fill(in, e) < 0)
+		if (input_fill(in, e) < 0)
 			return -1;
 	}
 	return 1;
@@ -353,7 +262,7 @@ input_lines(const struct input *in)
 int64_t
 input_bytes_done(const struct input *in)
 {
-	return in->done;
+	return in->done + (in->fd < 0 ? 0 : in->unpack.done);
 }
 
 int64_t

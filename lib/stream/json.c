@@ -10,9 +10,9 @@
 #include <utf8proc.h>
 
 /*
- * jansson has no integer beyond 64 bits.  Such a number is kept as a string of a NUL byte and its
- * digits, which no JSON text gives (\u0000 is refused), and written back as it came.  So are the
- * three words that Python's json module writes for numbers that are not finite.
+ * jansson has no integer beyond 64 bits, and no -0.  Such a number is kept as a string of a NUL
+ * byte and its digits, which no JSON text gives (\u0000 is refused), and written back as it came.
+ * So are the three words that Python's json module writes for numbers that are not finite.
  */
 bool
 json_is_big(const json_t *v)
@@ -20,7 +20,7 @@ json_is_big(const json_t *v)
 	return json_is_string(v) && json_string_length(v) > 0 && *json_string_value(v) == '\0';
 }
 
-/* Length of the integer at s if it is one that does not fit 64 bits, else 0. */
+/* Length of the integer at s if it is one that does not fit 64 bits, or -0; else 0. */
 static size_t
 big_integer(const char *s, const char *end)
 {
@@ -30,6 +30,8 @@ big_integer(const char *s, const char *end)
 	for (digits = p; p < end && *p >= '0' && *p <= '9'; p++)
 		;
 	size_t n = (size_t)(p - digits);
+	if (n == 1 && *s == '-' && *digits == '0' && (p == end || !strchr(".eE", *p)))
+		return 2;
 	if (n < 19 || *digits == '0' || (p < end && (*p == '.' || *p == 'e' || *p == 'E')))
 		return 0;
 	if (n == 19 &&
@@ -60,21 +62,29 @@ put_raw(struct buf *out, const char *kept, const char *p, size_t n)
 	buf_putc(out, '"');
 }
 
+/* Moves over the number, word or sign at p, so that its tail is not taken for another. */
+static const char *
+pass_number(const char *p, const char *end)
+{
+	while (p < end && *p && strchr("+-.eE0123456789", *p))
+		p++;
+	return p;
+}
+
 /*
- * Reads over the text once: refuses \u0000, and rewrites big integers (python: words for numbers
- * that are not finite, too) into the form above, into out, which stays empty when there is none.
- * Leaves all other mistakes to jansson.
+ * Reads over the text once and rewrites big integers (python: words for numbers that are not
+ * finite, too) into the form above, into out, which stays empty when there is none.  The place of a
+ * \u0000, else NULL; all other mistakes are jansson's.
  */
-static int
-prescan(const char *s, size_t n, bool python, struct buf *out, struct err *e)
+static const char *
+prescan(const char *s, size_t n, bool python, struct buf *out)
 {
 	const char *p = s, *end = s + n, *kept = s;
 	bool string = false;
 	while (p < end) {
 		if (string && *p == '\\') {
 			if (end - p >= 6 && memcmp(p, "\\u0000", 6) == 0)
-				return err_set(e, ERR_DATA, "byte %zu: \\u0000 in a string",
-					(size_t)(p - s) + 1);
+				return p;
 			p += 2;
 		} else if (*p == '"') {
 			string = !string;
@@ -90,52 +100,124 @@ prescan(const char *s, size_t n, bool python, struct buf *out, struct err *e)
 				put_raw(out, kept, p, big);
 				kept = p + big;
 			}
-			/* the rest of the number, so that its tail is not taken for another */
-			while (p < end && strchr("+-.eE0123456789", *p) && *p)
-				p++;
+			p = pass_number(p, end);
 		} else {
 			p++;
 		}
 	}
 	if (out->len > 0 && kept < end)
 		buf_put(out, kept, (size_t)(end - kept));
-	return 0;
+	return NULL;
+}
+
+/* Spellings of other languages where jansson met no JSON, and what to say of them; p: what is left
+ * of the text from there on, n bytes. */
+static const char *
+foreign_word(const char *p, size_t n)
+{
+	static const struct {
+		const char *word, *say;
+	} words[] = {
+		{"NaN", "NaN is no JSON number (null is none, too)"},
+		{"nan", "nan is no JSON number (null is none, too)"},
+		{"Infinity", "Infinity is no JSON number"},
+		{"-Infinity", "-Infinity is no JSON number"},
+		{"inf", "inf is no JSON number"},
+		{"-inf", "-inf is no JSON number"},
+		{"True", "True is Python's spelling, not JSON: true (json.dumps writes it)"},
+		{"False", "False is Python's spelling, not JSON: false (json.dumps writes it)"},
+		{"None", "None is Python's spelling, not JSON: null (json.dumps writes it)"},
+		{"'", "' is no quote of JSON (Python's str() writes it, json.dumps does not)"},
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		size_t len = strlen(words[i].word);
+		if (n >= len && memcmp(p, words[i].word, len) == 0)
+			return words[i].say;
+	}
+	return NULL;
+}
+
+/* What jansson's message means, where its own words do not tell. */
+static const char *
+explain(const char *s, size_t n, const json_error_t *je)
+{
+	enum json_error_code code = json_error_code(je);
+	size_t at = je->position > 0 ? (size_t)je->position : 0, from = at < n ? at : n;
+	const char *token = strstr(je->text, " near '");
+	/* position is behind the token, which the message ends with in quotes */
+	size_t len = token ? strlen(token + 7) - 1 : 0;
+	if (code == json_error_invalid_syntax && strstr(je->text, "invalid Unicode"))
+		return "a lone surrogate (\\ud800 to \\udfff): half of a character";
+	if (code == json_error_invalid_syntax && len > 0 && len <= from) {
+		const char *say = foreign_word(s + from - len, n - (from - len));
+		if (say)
+			return say;
+	}
+	if (code == json_error_end_of_input_expected && from > 0 && s[from - 1] == ',')
+		return "a comma behind the value: a piece of a JSON array, whose [ and ] are "
+		       "missing?";
+	return je->text;
 }
 
 static json_t *
-parse(const char *s, size_t n, bool python, struct err *e)
+parse(const char *s, size_t n, bool python, int64_t *line, int column, struct err *e)
 {
 	struct buf rewritten = BUF_INIT;
-	if (prescan(s, n, python, &rewritten, e) < 0) {
+	json_error_t je = {.line = -1};
+	const char *nul = prescan(s, n, python, &rewritten);
+	json_t *v = NULL;
+	if (nul) {
+		const char *begin = s;
+		for (const char *nl; (nl = memchr(begin, '\n', (size_t)(nul - begin)));
+			begin = nl + 1)
+			++*line;
+		err_set(e, ERR_DATA, "JSON: column %d: \\u0000 (a NUL) in a string",
+			(int)(nul - begin) + (begin == s ? column : 1));
 		buf_free(&rewritten);
 		return NULL;
 	}
 	if (rewritten.len > 0)
 		s = rewritten.data, n = rewritten.len;
-	json_error_t je;
-	json_t *v =
-		json_loadb(s, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
+	v = json_loadb(s, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &je);
 	if (v == NULL) {
-		if (je.line > 1) /* a file, not a line of one */
-			err_set(e, ERR_DATA, "JSON: line %d, column %d: %s", je.line, je.column,
-				je.text);
-		else
-			err_set(e, ERR_DATA, "JSON: column %d: %s", je.column, je.text);
+		*line += je.line > 1 ? je.line - 1 : 0;
+		err_set(e, ERR_DATA, "JSON: column %d: %s",
+			je.column + (je.line <= 1 ? column - 1 : 0), explain(s, n, &je));
 	}
 	buf_free(&rewritten);
 	return v;
 }
 
 json_t *
+json_parse_at(const char *s, size_t n, int64_t *line, int column, struct err *e)
+{
+	return parse(s, n, false, line, column, e);
+}
+
+static json_t *
+parse_alone(const char *s, size_t n, bool python, struct err *e)
+{
+	int64_t line = 1;
+	struct err why = {0};
+	json_t *v = parse(s, n, python, &line, 1, &why);
+	if (v == NULL && line > 1) /* a file, not a line of one */
+		err_set(e, ERR_DATA, "JSON: line %lld, %s", (long long)line,
+			why.msg + strlen("JSON: "));
+	else if (v == NULL)
+		err_set(e, why.code, "%s", why.msg);
+	return v;
+}
+
+json_t *
 json_parse(const char *s, size_t n, struct err *e)
 {
-	return parse(s, n, false, e);
+	return parse_alone(s, n, false, e);
 }
 
 json_t *
 json_parse_python(const char *s, size_t n, struct err *e)
 {
-	return parse(s, n, true, e);
+	return parse_alone(s, n, true, e);
 }
 
 void
@@ -178,6 +260,43 @@ json_write_string(struct buf *out, const char *s, size_t n)
 	}
 	buf_put(out, kept, (size_t)(end - kept));
 	buf_putc(out, '"');
+}
+
+/* Length of the UTF-8 character at s (RFC 3629, table 3-7 of Unicode); 0: there is none. */
+static size_t
+character(const unsigned char *s, size_t n)
+{
+	unsigned char c = s[0], low = 0x80, high = 0xbf;
+	size_t len = c < 0x80 ? 1 : c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+	if (len < 2 || n < len)
+		return len == 1 && c != 0;
+	if (c == 0xe0)
+		low = 0xa0;
+	if (c == 0xed)
+		high = 0x9f; /* no surrogates */
+	if (c == 0xf0)
+		low = 0x90;
+	if (c == 0xf4)
+		high = 0x8f;
+	if (s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+void
+json_write_bytes(struct buf *out, const char *s, size_t n)
+{
+	struct buf text = BUF_INIT;
+	buf_puts(&text, "");
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		len = character((const unsigned char *)s + i, n - i);
+		buf_put(&text, len ? s + i : "\xef\xbf\xbd", len ? len : 3);
+	}
+	json_write_string(out, text.data, text.len);
+	buf_free(&text);
 }
 
 static void

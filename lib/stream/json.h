@@ -3,22 +3,30 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
 /*
- * JSON through jansson, with habits of our own: duplicate keys and \u0000 are errors; reals are
- * written with the fewest digits that read back to the same double (0.1 stays 0.1) and stay reals
- * (1.0 stays 1.0); integers of any size pass through.
+ * JSON through jansson, with habits of our own: duplicate keys, \u0000, lone surrogates and numbers
+ * beyond a double (1e400) are errors; reals are written with the fewest digits that read back to
+ * the same double (0.1 stays 0.1) and stay reals (1.0 stays 1.0); integers of any size pass
+ * through.
  */
 
-/* Parses exactly one JSON value out of [s, s+n).  NULL and ERR_DATA with the column on failure. */
+/* Parses exactly one JSON value out of [s, s+n).  NULL and ERR_DATA with the column on failure,
+ * and with the line where the text has several. */
 json_t *json_parse(const char *s, size_t n, struct err *e);
 /* The same for the files of model folders, most of which Python's json module wrote: NaN, Infinity
  * and -Infinity are values, kept as they came (json_is_big). */
 json_t *json_parse_python(const char *s, size_t n, struct err *e);
-/* An integer beyond 64 bits, which to jansson is a string: ask this before json_is_string. */
+/* The same for a value inside of a file: *line is the number of its first line, column (from 1)
+ * where on it s begins; on failure *line is where it went wrong, and the message has the column
+ * alone. */
+json_t *json_parse_at(const char *s, size_t n, int64_t *line, int column, struct err *e);
+/* An integer that jansson cannot keep (beyond 64 bits, or -0), and which to it is a string: ask
+ * this before json_is_string. */
 bool json_is_big(const json_t *v);
 /* Appends compact JSON (no newline), keys in their order, UTF-8 unescaped. */
 void json_write(struct buf *out, const json_t *v);
@@ -26,6 +34,8 @@ void json_write(struct buf *out, const json_t *v);
 void json_write_real(struct buf *out, double x);
 /* Appends s as a JSON string with its quotes. */
 void json_write_string(struct buf *out, const char *s, size_t n);
+/* The same for any bytes: what is not UTF-8, and NUL, becomes U+FFFD. */
+void json_write_bytes(struct buf *out, const char *s, size_t n);
 
 /*
  * Building.  jansson makes NULL of a text that is not UTF-8 (options and paths may be such) and

@@ -1,10 +1,10 @@
 #include "lib/stream/tally.h"
 
-#include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME = 40 };
+enum { NAME = 40, MAX_REASONS = 100 };
 
 int
 tally_row(struct tally *t, const char *file)
@@ -20,41 +20,80 @@ void
 tally_reason(struct tally *t, const char *reason)
 {
 	int i = 0;
-	while (i < t->n_reasons && strcmp(t->reasons[i], reason) != 0)
+	if (t->n_reasons >= MAX_REASONS - 1)
+		reason = "other reasons";
+	while (i < t->n_reasons && strcmp(t->reasons[i].text, reason) != 0)
 		i++;
-	assert(i < 32);
-	if (i == t->n_reasons)
-		t->reasons[t->n_reasons++] = reason;
-	t->counts[i]++;
+	if (i == t->n_reasons) {
+		t->reasons = x_realloc(t->reasons, (size_t)(i + 1) * sizeof *t->reasons);
+		t->reasons[t->n_reasons++] = (struct tally_reason){x_strdup(reason), 0};
+	}
+	t->reasons[i].n++;
 }
 
 static void
-write_row(struct buf *out, const char *name, int64_t raw, int64_t kept)
+write_row(struct buf *out, const char *name, const struct tally_row *r, bool elsewhere)
 {
 	size_t n = strlen(name); /* the end of a long name tells more */
-	buf_printf(out, "%-*s %9lld %9lld %9lld\n", NAME, n > NAME ? name + n - NAME : name,
-		(long long)raw, (long long)kept, (long long)(raw - kept));
+	buf_printf(out, "%-*s %9lld %9lld %9lld", NAME, n > NAME ? name + n - NAME : name,
+		(long long)r->raw, (long long)r->kept,
+		(long long)(r->raw - r->kept - r->elsewhere));
+	if (elsewhere)
+		buf_printf(out, " %9lld", (long long)r->elsewhere);
+	buf_putc(out, '\n');
 }
 
 void
 tally_write(const struct tally *t, struct buf *out)
 {
-	int64_t raw = 0, kept = 0;
-	buf_printf(out, "%-*s %9s %9s %9s\n", NAME, "file", "raw", "kept", "rejected");
+	struct tally_row sum = {.file = "total"};
 	for (int i = 0; i < t->n_rows; i++) {
-		write_row(out, t->rows[i].file, t->rows[i].raw, t->rows[i].kept);
-		raw += t->rows[i].raw;
-		kept += t->rows[i].kept;
+		sum.raw += t->rows[i].raw;
+		sum.kept += t->rows[i].kept;
+		sum.elsewhere += t->rows[i].elsewhere;
 	}
+	bool elsewhere = sum.elsewhere > 0;
+	buf_printf(out, "%-*s %9s %9s %9s%s\n", NAME, "file", "raw", "kept", "rejected",
+		elsewhere ? " elsewhere" : "");
+	for (int i = 0; i < t->n_rows; i++)
+		write_row(out, t->rows[i].file, &t->rows[i], elsewhere);
 	if (t->n_rows != 1)
-		write_row(out, "total", raw, kept);
+		write_row(out, sum.file, &sum, elsewhere);
 	for (int i = 0; i < t->n_reasons; i++)
-		buf_printf(out, "%-60s %9lld\n", t->reasons[i], (long long)t->counts[i]);
+		buf_printf(out, "%-60s %9lld\n", t->reasons[i].text, (long long)t->reasons[i].n);
+}
+
+void
+tally_commonest(const struct tally *t, int n, struct buf *out)
+{
+	int64_t last = INT64_MAX, others = 0;
+	int last_i = -1, written = 0;
+	for (int i = 0; i < t->n_reasons; i++)
+		others += t->reasons[i].n;
+	while (written < n && written < t->n_reasons) {
+		int best = -1;
+		for (int i = 0; i < t->n_reasons; i++) {
+			int64_t x = t->reasons[i].n;
+			bool behind = x < last || (x == last && i > last_i);
+			if (behind && (best < 0 || x > t->reasons[best].n))
+				best = i;
+		}
+		last = t->reasons[best].n;
+		last_i = best;
+		others -= last;
+		buf_printf(out, "%s%lld %s", written++ ? ", " : "", (long long)last,
+			t->reasons[best].text);
+	}
+	if (others > 0)
+		buf_printf(out, ", and %lld others", (long long)others);
 }
 
 void
 tally_free(struct tally *t)
 {
+	for (int i = 0; i < t->n_reasons; i++)
+		free(t->reasons[i].text);
+	X_FREE(t->reasons);
 	X_FREE(t->rows);
 	*t = (struct tally){0};
 }

@@ -12,21 +12,29 @@
 struct tally_row {
 	const char *file; /* borrowed */
 	int64_t raw, kept;
+	int64_t elsewhere; /* not asked for: neither kept nor rejected */
+};
+
+struct tally_reason {
+	char *text;
+	int64_t n;
 };
 
 struct tally {
 	struct tally_row *rows;
 	int n_rows;
-	const char *reasons[32]; /* static strings */
-	int64_t counts[32];
+	struct tally_reason *reasons; /* in order of appearance */
 	int n_reasons;
 };
 
 /* Index of the row of the file that is being read. */
 int tally_row(struct tally *t, const char *file);
-/* One more rejection for this reason; a 33rd reason is a programmer error. */
+/* One more rejection for this reason (copied); beyond 100 of them they are "other reasons". */
 void tally_reason(struct tally *t, const char *reason);
 void tally_write(const struct tally *t, struct buf *out);
+/* The commonest n reasons in a line: "5 no prompt, 2 equal responses, and 3 others"; nothing when
+ * there are none. */
+void tally_commonest(const struct tally *t, int n, struct buf *out);
 void tally_free(struct tally *t);
 
 #endif

@@ -39,7 +39,8 @@ check_err "an unknown format names the nearest" "answers, k \\(null\\); the near
 echo '{"chosen":"a","rejected":"b","query":"","responses":[],"scores":[]}' >"$T/bad"
 check_exit 65 "an ambiguous format" pro-import "$T/bad"
 check_err "an ambiguous format names the candidates" "could be trl, rrhf; name the format with --format"
-check "an ambiguous format that was named" pro-import --format rrhf "$T/bad"
+check_exit 65 "an ambiguous format that was named" pro-import --format rrhf "$T/bad"
+check_err "is read so" "nothing is left of 1 record: 1 no prompt"
 
 check_exit 64 "--format wants a known name" pro-import --format nonsense "$T/hh.jsonl"
 check_exit 64 "--split wants --part" pro-import --split a=.5 "$T/hh.jsonl"
@@ -49,7 +50,9 @@ check_exit 73 "--rejects that cannot be made" pro-import --rejects "$T/no/such" 
 check_exit 65 "--expect, another number" pro-import --expect 299 "$T/hh.jsonl"
 check "--expect, the number" pro-import --expect 300 "$T/hh.jsonl"
 if [ -w /dev/full ]; then
-	check_exit 74 "a full disk under --rejects" pro-import --sample 1 --rejects /dev/full "$T/hh.jsonl"
+	jq -c '.rejected = .chosen' "$T/hh.jsonl" >"$T/equal"
+	cat "$T/hh.jsonl" >>"$T/equal"
+	check_exit 74 "a full disk under --rejects" pro-import --filter contexts --rejects /dev/full "$T/equal"
 fi
 
 # scores and prompts by name
@@ -94,7 +97,8 @@ for part in a b c; do
 	pro-import --split a=.6,b=.3,c=.1 --part $part --rejects "$T/rejects.$part" "$T/hh.jsonl" "$T/hh.jsonl" \
 		>"$T/part.$part" 2>"$T/err" || fail "--part $part"
 	adds_up "--part $part: in = out + rejected"
-	[ "$(wc -l <"$T/rejects.$part")" -eq $((600 - $(wc -l <"$T/part.$part"))) ] || fail "--part $part: rejects"
+	[ -s "$T/rejects.$part" ] && fail "--part $part: records of other parts are not rejects"
+	check_err "--part $part: they are counted" ", 0 rejected, $((600 - $(wc -l <"$T/part.$part"))) in other parts$"
 	jq -c .prompt "$T/part.$part" | sort -u >"$T/prompts.$part"
 	[ -s "$T/prompts.$part" ] || fail "--part $part is empty"
 done
@@ -106,13 +110,11 @@ holds "no prompt is in two parts" -z "$(sort "$T"/prompts.? | uniq -d)"
 # samples
 check "--sample" pro-import --sample 20 --seed 7 --rejects "$T/rejects" "$T/hh.jsonl"
 adds_up "--sample: in = out + rejected"
-holds "--sample 20 of 300" "$(wc -l <"$T/out") $(wc -l <"$T/rejects")" = "20 280"
+holds "--sample 20 of 300" "$(wc -l <"$T/out") $(wc -l <"$T/rejects")" = "20 0"
+check_err "--sample: the others are counted" ", 0 rejected, 280 not in the sample$"
 jq -r '.id[3:]' "$T/out" >"$T/a"
 sort -n "$T/a" >"$T/c"
 same "--sample keeps the order" "$T/a" "$T/c"
-{ jq -r '.id[3:]' "$T/out"; jq -r '.id[3:]' "$T/rejects"; } | sort -n >"$T/a"
-seq 300 >"$T/c"
-same "--sample: taken and rejected are all" "$T/a" "$T/c"
 cp "$T/out" "$T/c"
 pro-import --sample 20 --seed 7 "$T/hh.jsonl" >"$T/a" 2>/dev/null
 same "--sample: same seed, same bytes" "$T/a" "$T/c"
@@ -132,6 +134,59 @@ check_err "two imports of one name are remarked" '^pro-import: ids are there twi
 jq -c '.responses[].reward = 1' "$T/two" >"$T/a"
 check "two imports of one name, downstream" pro-rerank "$T/a"
 check_err "two imports of one name are remarked downstream" '^pro-rerank: ids are there twice, such as hh:1: '
+
+check "--part, --sample and --stats" pro-import --split a=.6,b=.4 --part a --sample 5 --stats "$T/hh.jsonl"
+adds_up "all together: in = out + rejected + elsewhere"
+check_err "--stats: what was not asked for has a column" 'hh.jsonl +300 +5 +0 +295$'
+
+# what is wrong, and nothing done
+cp "$T/mixed" "$T/bad"
+printf '%s\n' 'x' '{"chosen":3,"rejected":""}' '7' >>"$T/bad"
+check "--on-bad-line skip" pro-import --on-bad-line skip --rejects "$T/rejects" "$T/bad"
+adds_up "--on-bad-line skip: in = out + rejected"
+check_err "the reasons are named" \
+	": 6 records read, 2 written, 4 rejected \(3 bad lines, the first $T/bad:5: JSON: column 1: .*; 1 different numbers of turns\)$"
+holds "all are listed" "$(jq -r .line "$T/rejects" | tr '\n' ' ')" = "3 5 6 7 "
+holds "with what can be written of them" "$(jq -c '[.record, .text]' "$T/rejects" | sed -n 2,4p | tr '\n' ' ')" = \
+	'[null,"x"] [{"chosen":3,"rejected":""},null] [7,null] '
+sed -n 3p "$T/mixed" >"$T/bad"
+check_exit 65 "all were rejected" pro-import "$T/bad"
+check_err "why is said" "^pro-import: nothing is left of 1 record: 1 different numbers of turns$"
+check "all are in other parts" pro-import --split a=.000001,b=.9 --part a "$T/hh.jsonl"
+check_err "which is no failure" ": 300 records read, 0 written, 0 rejected, 300 in other parts$"
+check "nothing came" pro-import /dev/null
+check_err "which is noted" "0 rejected: the input is empty$"
+hh_of() { # CHOSEN REJECTED
+	printf '{"chosen":"%s","rejected":"%s"}\n' "$1" "$2"
+}
+q='\n\nHuman: a' a='\n\nAssistant: b'
+{
+	hh_of "$q" "$q$a"
+	for _ in 1 2; do hh_of "$q$a" "$q"; done
+	for _ in 1 2 3; do hh_of "$q$a" "$q$a"; done
+	for _ in 1 2 3 4; do hh_of "$q$a$q" "$q$a$q"; done
+} >"$T/lines"
+check_exit 65 "several reasons" pro-import --format hh --filter contexts "$T/lines"
+check_err "the commonest come first" ": 6 a dialogue does not end with the assistant, 3 equal responses, 1 no turn of the assistant "
+
+# arrays as they lie in the field; memory stays flat
+array() { # FROM COUNT: elements of an array that begins with the first
+	[ "$1" -gt 1 ] || printf '['
+	hh "$1" "$2" | tr '\n' ','
+}
+array 1 100 | sed 's/,$/]/' >"$T/array"
+pro-import -q "$T/array" >"$T/a"
+head -n 100 "$T/records" >"$T/c"
+same "an array on one line" "$T/a" "$T/c"
+check_exit 65 "an array that is cut short" pro-import <(array 1 10)
+check_err "is named" ": the array that begins on line 1 has no end: is the file cut short"
+holds "what came before stays whole" "$(wc -l <"$T/out")" -eq 10
+mkfifo "$T/pipe"
+timeout 20 cat "$T/hh.jsonl" >"$T/pipe" &
+check "a named pipe is a file" pro-import "$T/pipe"
+wait $!
+check_exit 66 "a folder" pro-import "$T"
+check_err "the way out is named" "is a directory; name the files in it"
 
 # other tools' formats, there and back
 for to in trl rrhf; do

@@ -44,6 +44,10 @@ finish() {
 	exit
 }
 
+run_piped() {
+	"$@" >"$T/out" 2>"$T/err"
+}
+
 run() {
 	"$@" >"$T/out" 2>"$T/err" </dev/null
 }
@@ -100,12 +104,14 @@ differ() {
 	if cmp -s "$2" "$3"; then fail "$1"; else pass "$1"; fi
 }
 
-# The records read, written and rejected that the last command's stderr speaks of must add up.
+# The records read, written and rejected that the last command's stderr speaks of must add up, with
+# those that were not asked for.
 adds_up() {
-	local read written rejected
+	local read written rejected elsewhere
 	read -r read written rejected < <(sed -En \
-		's/.*: ([0-9]+) records? read, ([0-9]+) written, ([0-9]+) rejected.*/\1 \2 \3/p' "$T/err")
-	if [ -n "${rejected:-}" ] && [ "$read" -eq $((written + rejected)) ]; then
+		's/.*: ([0-9]+) records? read, ([0-9]+) (written|evaluated), ([0-9]+) rejected.*/\1 \2 \4/p' "$T/err")
+	elsewhere=$(grep -oE '[0-9]+ (in other parts|not in the sample)' "$T/err" | awk '{ n += $1 } END { print n + 0 }')
+	if [ -n "${rejected:-}" ] && [ "$read" -eq $((written + rejected + elsewhere)) ]; then
 		pass "$1"
 	else
 		fail "$1" "$(tail -n 2 "$T/err")"
@@ -114,6 +120,7 @@ adds_up() {
 
 # matrix PROG ARG... INPUT: INPUT is JSON Lines that PROG ARG... takes, with some output.
 #   FILE = <FILE = -; same seed, same bytes; in = out + rejected; a last line without newline;
+#   gzip, zstd, an array, values over several lines; bad lines skipped; UTF-16 named;
 #   empty, truncated, hostile and missing input; --expect; full disk; closed pipe; unknown option.
 # Words in $MATRIX_SKIP leave parts out: stdin again counts empty full pipe.
 matrix() {
@@ -132,7 +139,35 @@ matrix() {
 		same "$name: - is standard input" "$T/first" "$T/second"
 		gzip -c "$input" | "${args[@]}" >"$T/second" 2>"$T/err"
 		same "$name: gzip is unpacked" "$T/first" "$T/second"
+		zstd -qc "$input" | "${args[@]}" >"$T/second" 2>"$T/err"
+		same "$name: zstd is unpacked" "$T/first" "$T/second"
+		sed '1s/^/[ /; $!s/$/,/; $s/$/]/' "$input" >"$T/array.json"
+		run "${args[@]}" "$T/array.json"
+		same "$name: an array is its elements" "$T/first" "$T/out"
+		tr -d '\n' <"$T/array.json" | run_piped "${args[@]}"
+		same "$name: also on one line" "$T/first" "$T/out"
+		sed 's/^{/{\n  /; s/}$/\n}/' "$input" >"$T/pretty.json"
+		run "${args[@]}" "$T/pretty.json"
+		same "$name: values may have several lines" "$T/first" "$T/out"
+		sed 's/$/\r/' "$input" >"$T/crlf.jsonl"
+		run "${args[@]}" "$T/crlf.jsonl"
+		same "$name: lines may end in CR LF" "$T/first" "$T/out"
+		{ cat "$input"; printf '{"prompt":"half\n\xff\n[1]\n{"prompt":"\\ud83d"}\n{"prompt":"\\u0000"}\n'; } >"$T/bad.jsonl"
+		check "$name: bad lines are skipped" "${args[@]}" --on-bad-line skip --rejects "$T/bad.rejects" "$T/bad.jsonl"
+		skipped counts || adds_up "$name: and counted"
+		same "$name: they change nothing else" "$T/first" "$T/out"
+		holds "$name: they are listed with their lines" "$(jq -r .line "$T/bad.rejects" | tail -n 5 | tr '\n' ' ')" = \
+			"$(seq -s ' ' $(($(wc -l <"$input") + 1)) $(($(wc -l <"$input") + 5))) "
+		check_err "$name: the first is named" "5 bad lines, the first $T/bad.jsonl:$(($(wc -l <"$input") + 1)): JSON: "
 	fi
+	{ echo 'not JSON at all'; cat "$input"; } >"$T/bad.jsonl"
+	check "$name: a bad first line is skipped too" "${args[@]}" --on-bad-line skip "$T/bad.jsonl"
+	head -n 1 "$T/bad.jsonl" >"$T/bad1.jsonl"
+	check_exit 65 "$name: nothing but bad lines" "${args[@]}" --on-bad-line skip "$T/bad1.jsonl"
+	check_err "$name: why is said" "bad1.jsonl:1: JSON: "
+	iconv -f UTF-8 -t UTF-16 "$input" >"$T/utf16"
+	check_exit 65 "$name: UTF-16" "${args[@]}" --on-bad-line skip "$T/utf16"
+	check_err "$name: is named" "^$name: $T/utf16: is UTF-16 text; .*iconv -f UTF-16"
 	if ! skipped again; then
 		run "${args[@]}" "$input"
 		same "$name: same seed, same bytes" "$T/first" "$T/out"

@@ -66,7 +66,7 @@ test_counts_and_rejects(void)
 	CHECK_STR(e.msg, "3 records read, --expect 2");
 	struct buf b = BUF_INIT;
 	filter_summary(&f, &b);
-	CHECK_STR(b.data, "3 records read, 2 written, 1 rejected, 1 cut");
+	CHECK_STR(b.data, "3 records read, 2 written, 1 rejected (1 too \"odd\"), 1 cut");
 	buf_free(&b);
 	filter_close(&f);
 	fclose(out);
@@ -103,6 +103,111 @@ test_a_bad_line_has_file_and_line(void)
 	filter_close(&f);
 	filter_close(&f); /* safe at any time */
 	record_free(&r);
+}
+
+static void
+test_bad_lines_are_counted(void)
+{
+	struct err e = {0};
+	struct filter f;
+	struct record r = {0};
+	struct buf b = BUF_INIT;
+	put_file("bad", "x\n{\"prompt\":\"1\"}\n[3]\n{\"id\":\"i\",\"prompt\":2}\n{\"prompt\":"
+			"\"a\xff\"}\n");
+	const char *in = strdup(path("bad")), *rejects = strdup(path("rejects"));
+	CHECK(filter_open(&f, &in, 1, NULL, rejects, &e) == 0);
+	f.skip_bad = true;
+	CHECK(filter_next(&f, &r, &e) == 1 && input_lineno(f.in) == 2);
+	f.n_out++;
+	CHECK(filter_next(&f, &r, &e) == 0 && e.code == 0);
+	CHECK(f.n_in == 5 && f.n_rejected == 4 && f.n_bad == 4);
+	CHECK(filter_finish(&f, -1, &e) == 0);
+	filter_summary(&f, &b);
+	CHECK(strncmp(b.data, "5 records read, 1 written, 4 rejected (4 bad lines, the first ",
+		      62) == 0);
+	CHECK(strstr(b.data, "/bad:1: JSON: column 1: invalid token near 'x')") != NULL);
+	char want[2048];
+	snprintf(want, sizeof want,
+		"{\"file\":\"%s\",\"line\":1,\"id\":\"\",\"reason\":\"JSON: column 1: invalid "
+		"token near "
+		"'x'\",\"text\":\"x\"}\n"
+		"{\"file\":\"%s\",\"line\":3,\"id\":\"\",\"reason\":\"not a JSON "
+		"object\",\"record\":[3]}\n"
+		"{\"file\":\"%s\",\"line\":4,\"id\":\"i\",\"reason\":\"prompt: neither a string "
+		"nor a "
+		"list\",\"record\":{\"id\":\"i\",\"prompt\":2}}\n"
+		"{\"file\":\"%s\",\"line\":5,\"id\":\"\",\"reason\":\"JSON: column 12: unable to "
+		"decode byte "
+		"0xff near '\\\"a'\",\"text\":\"{\\\"prompt\\\":\\\"a\xef\xbf\xbd\\\"}\"}\n",
+		in, in, in, in);
+	CHECK_STR(get_file("rejects"), want);
+	filter_close(&f);
+	/* a file that is something else is no bad line */
+	put_file("bad", "PAR1\n{\"prompt\":\"1\"}\n");
+	CHECK(filter_open(&f, &in, 1, NULL, NULL, &e) == 0);
+	f.skip_bad = true;
+	CHECK(filter_next(&f, &r, &e) == -1 && strstr(e.msg, "/bad: is Parquet"));
+	filter_close(&f);
+	record_free(&r);
+	buf_free(&b);
+	free((void *)in);
+	free((void *)rejects);
+}
+
+static void
+test_nothing_left_is_an_error(void)
+{
+	struct err e = {0};
+	struct filter f;
+	struct record r = {0};
+	put_file("in", three);
+	const char *in = strdup(path("in"));
+	static const char *const why[] = {"b", "a", "a"};
+	for (int elsewhere = 0; elsewhere < 4; elsewhere++) {
+		CHECK(filter_open(&f, &in, 1, NULL, NULL, &e) == 0);
+		for (int i = 0; filter_next(&f, &r, &e) > 0; i++) {
+			if (i < elsewhere)
+				f.n_other_part++;
+			else
+				CHECK(filter_reject(&f, &r, why[i], &e) == 0);
+		}
+		CHECK(filter_finish(&f, -1, &e) == (elsewhere < 3 ? -1 : 0));
+		if (elsewhere == 0)
+			CHECK_STR(e.msg, "nothing is left of 3 records: 2 a, 1 b");
+		filter_close(&f);
+	}
+	put_file("in", "");
+	CHECK(filter_open(&f, &in, 1, NULL, NULL, &e) == 0);
+	CHECK(filter_next(&f, &r, &e) == 0 && filter_finish(&f, -1, &e) == 0);
+	filter_close(&f);
+	record_free(&r);
+	free((void *)in);
+}
+
+static void
+test_commonest_reasons(void)
+{
+	struct tally t = {0};
+	struct buf b = BUF_INIT;
+	static const char reasons[] = "abbcccddddefff";
+	tally_commonest(&t, 3, &b);
+	CHECK(b.len == 0);
+	for (const char *s = reasons; *s; s++) {
+		char name[2] = {*s, '\0'};
+		tally_reason(&t, name);
+	}
+	tally_commonest(&t, 3, &b);
+	CHECK_STR(b.data, "4 d, 3 c, 3 f, and 4 others");
+	for (int i = 0; i < 300; i++) {
+		char name[20];
+		snprintf(name, sizeof name, "reason %d", i);
+		tally_reason(&t, name);
+	}
+	buf_reset(&b);
+	tally_commonest(&t, 1, &b);
+	CHECK_STR(b.data, "207 other reasons, and 107 others");
+	tally_free(&t);
+	buf_free(&b);
 }
 
 static void
@@ -173,6 +278,9 @@ main(void)
 		return 1;
 	RUN(test_counts_and_rejects);
 	RUN(test_a_bad_line_has_file_and_line);
+	RUN(test_bad_lines_are_counted);
+	RUN(test_nothing_left_is_an_error);
+	RUN(test_commonest_reasons);
 	RUN(test_full_disks_are_noticed);
 	char cmd[64];
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);

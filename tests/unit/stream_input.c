@@ -179,7 +179,10 @@ test_files_that_cannot_be_read(void)
 	CHECK_STR(lines_of(f, 2, &e), "a|!file: No such file or directory");
 	CHECK(e.code == ERR_NOINPUT);
 	f[1] = dir;
-	CHECK(strstr(lines_of(f, 2, &e), "is a directory") && e.code == ERR_NOINPUT);
+	CHECK(lines_of(f, 2, &e) && strstr(e.msg, ": is a directory; name the files in it"));
+	CHECK(e.code == ERR_NOINPUT);
+	f[1] = "owner/data";
+	CHECK(lines_of(f, 2, &e) && strstr(e.msg, "(a data set of a hub? nothing is downloaded"));
 }
 
 /* A line is there as soon as it was written, without waiting for more. */

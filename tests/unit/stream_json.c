@@ -47,7 +47,8 @@ test_values_pass_through(void)
 static void
 test_big_integers_pass_through(void)
 {
-	static const char *const same[] = {"9223372036854775808", "-9223372036854775809",
+	static const char *const same[] = {"9223372036854775808", "-9223372036854775809", "-0",
+		"[-0,{\"a\":-0},-0.0,\"-0\"]",
 		"[18446744073709551615,{\"a\":-123456789012345678901234567890,\"b\":7}]",
 		"{\"s\":\"123456789012345678901234\\\\\",\"n\":123456789012345678901234}"};
 	for (size_t i = 0; i < sizeof same / sizeof *same; i++)
@@ -90,8 +91,34 @@ test_mistakes_are_named(void)
 {
 	CHECK_STR(round_trip("{\"a\":1,\"a\":2}"),
 		"error: JSON: column 10: duplicate object key near '\"a\"'");
-	CHECK_STR(round_trip("[1,\"a\\u0000\"]"), "error: byte 6: \\u0000 in a string");
+	CHECK_STR(round_trip("[1,\"a\\u0000\"]"),
+		"error: JSON: column 6: \\u0000 (a NUL) in a string");
 	CHECK_STR(round_trip("[1,\"\\\\u0000\"]"), "[1,\"\\\\u0000\"]");
+	CHECK_STR(round_trip("{\"a\":\n\"\\u0000\"}"),
+		"error: JSON: line 2, column 2: \\u0000 (a NUL) in a string");
+	CHECK_STR(round_trip("[\"\\ud83d\"]"), "error: JSON: column 9: a lone surrogate (\\ud800 "
+					       "to \\udfff): half of a character");
+	CHECK_STR(round_trip("{\"a\":NaN}"),
+		"error: JSON: column 8: NaN is no JSON number (null is none, too)");
+	CHECK_STR(
+		round_trip("[1,-Infinity]"), "error: JSON: column 4: -Infinity is no JSON number");
+	CHECK_STR(round_trip("{\"a\":True}"), "error: JSON: column 9: True is Python's spelling, "
+					      "not JSON: true (json.dumps writes it)");
+	CHECK_STR(round_trip("{'a':1}"), "error: JSON: column 2: ' is no quote of JSON (Python's "
+					 "str() writes it, json.dumps "
+					 "does not)");
+	CHECK_STR(round_trip("{\"a\":1},"),
+		"error: JSON: column 8: a comma behind the value: a piece "
+		"of a JSON array, whose [ and ] are missing?");
+	CHECK_STR(
+		round_trip("[1e400]"), "error: JSON: column 6: real number overflow near '1e400'");
+	int64_t line = 7;
+	struct err at = {0};
+	CHECK(json_parse_at("{\n x}", 5, &line, 4, &at) == NULL && line == 8);
+	CHECK(strstr(at.msg, "column 2: ") != NULL);
+	line = 7;
+	CHECK(json_parse_at("{x}", 3, &line, 4, &at) == NULL && line == 7);
+	CHECK(strstr(at.msg, "column 5: ") != NULL);
 	static const char *const bad[] = {"", " ", "[1", "[1,]", "{1:2}", "tru", "1 2", "{} {}",
 		"\"\\ud800\"", "\"\xff\"", "\"\xc3\"", "\"a\nb\"", "1e999", "01", "+1", "NaN",
 		"{12345678901234567890:1}", "[012345678901234567890]", "-", "\"\\", "\"\\u00"};
@@ -127,6 +154,30 @@ test_reals_have_fewest_digits(void)
 		if (isfinite(x))
 			CHECK(strtod(real(x), NULL) == x);
 	}
+}
+
+static void
+test_bytes_become_a_string(void)
+{
+	static const char *const cases[][2] = {{"", "\"\""}, {"a\"b", "\"a\\\"b\""},
+		{"\xc3\xa9\xf0\x9f\x98\x80\xed\x9f\xbf",
+			"\"\xc3\xa9\xf0\x9f\x98\x80\xed\x9f\xbf\""},
+		{"x\xffy", "\"x\xef\xbf\xbdy\""}, {"\xc3", "\"\xef\xbf\xbd\""},
+		{"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+		{"\xc0\x80z", "\"\xef\xbf\xbd\xef\xbf\xbdz\""},
+		{"\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}};
+	struct buf b = BUF_INIT;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		buf_reset(&b);
+		json_write_bytes(&b, cases[i][0], strlen(cases[i][0]));
+		CHECK_STR(b.data, cases[i][1]);
+		json_decref(json_parse(b.data, b.len, NULL));
+	}
+	buf_reset(&b);
+	json_write_bytes(&b, "a\0b", 3);
+	CHECK_STR(b.data, "\"a\xef\xbf\xbd"
+			  "b\"");
+	buf_free(&b);
 }
 
 static void
@@ -178,6 +229,7 @@ main(void)
 	RUN(test_python_numbers);
 	RUN(test_mistakes_are_named);
 	RUN(test_reals_have_fewest_digits);
+	RUN(test_bytes_become_a_string);
 	RUN(test_lookups_say_what_is_wrong);
 	RUN(test_texts_are_repaired);
 	TEST_END;
