@@ -158,6 +158,13 @@ answer_text(struct draft *d, struct candidate *c, const json_t *v, const char *w
 	return 1;
 }
 
+int
+draft_waits(const struct draft *d, const char **reason)
+{
+	*reason = "the prompt ends with the assistant";
+	return d->prompt.n == 0 || d->prompt.turns[d->prompt.n - 1].role != ROLE_ASSISTANT;
+}
+
 /* {content}, {text} or {value}: a message whose speaker goes without saying. */
 static int
 answer_object(

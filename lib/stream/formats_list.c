@@ -72,7 +72,9 @@ read_distilabel(struct draft *d, const char **reason, struct err *e)
 							      : "rating";
 	for (int i = 0; i < 3 && model == NULL; i++)
 		model = json_object_get(d->v, models[i]);
-	const json_t *list = json_object_get(d->v, "generations");
+	const json_t *list = need_list(d, "generations", e);
+	if (list == NULL)
+		return -1;
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (json_is_null(json_array_get(list, i))) {
 			*reason = "a response is null";
@@ -207,15 +209,14 @@ read_stackexchange(struct draft *d, const char **reason, struct err *e)
 	static const char *const mine[] = {"text", "pm_score", NULL};
 	static const char *const keys[] = {"response_j", "response_k"};
 	static const char *const sides[] = {"chosen", "rejected"};
-	const json_t *list = json_object_get(d->v, "answers");
-	int rc = 1;
-	for (int i = 0; i < 2 && rc > 0 && list == NULL; i++) {
+	bool ranked = json_object_get(d->v, "answers") != NULL;
+	const json_t *list = ranked ? need_list(d, "answers", e) : NULL;
+	int rc = ranked && list == NULL ? -1 : 1;
+	for (int i = 0; i < 2 && rc > 0 && !ranked; i++) {
 		rc = draft_answer(d, draft_add_side(d, sides[i], NULL),
 			json_object_get(d->v, keys[i]), keys[i], reason, e);
 		draft_use(d, keys[i]);
 	}
-	if (list && need_list(d, "answers", e) == NULL)
-		return -1;
 	for (size_t i = 0; i < json_array_size(list) && rc > 0; i++) {
 		const json_t *v = json_array_get(list, i);
 		struct candidate *c = draft_add_numbered(d);
@@ -236,9 +237,8 @@ int
 read_oasst(struct draft *d, const char **reason, struct err *e)
 {
 	static const char *const mine[] = {"text", NULL};
-	const json_t *list = need_list(d, "responses", e),
-		     *context = json_object_get(d->v, "context");
-	if (list == NULL)
+	const json_t *list = need_list(d, "responses", e), *context = need_list(d, "context", e);
+	if (list == NULL || context == NULL)
 		return -1;
 	int rc = dialogue_read_messages(&d->prompt, d->arena, context, "context", reason, e);
 	if (rc <= 0)

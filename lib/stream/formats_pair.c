@@ -164,5 +164,6 @@ read_openai(struct draft *d, const char **reason, struct err *e)
 		if (strcmp(key, "messages") != 0 && !is_nothing(x)) /* tools is [] in most files */
 			json_object_set(d->extra, key, x);
 	}
-	return rc > 0 ? draft_prompt(d, "input", false, reason, e) : rc;
+	rc = draft_prompt(d, "input", false, reason, e);
+	return rc > 0 ? draft_waits(d, reason) : rc;
 }

@@ -134,6 +134,10 @@ read_tldr(struct draft *d, const char **reason, struct err *e)
 	json_int_t best = json_integer_value(choice), n = (json_int_t)json_array_size(list);
 	if (!json_is_integer(choice) || best < 0 || best >= n)
 		return err_set(e, ERR_DATA, "choice: not one of the %lld summaries", (long long)n);
+	if (n > 2) {
+		*reason = "several responses on one side, without an order";
+		return 0;
+	}
 	int rc = tldr_prompt(d, reason, e);
 	for (json_int_t i = 0; i < n && rc > 0; i++) {
 		const json_t *c = json_array_get(list, (size_t)i);

@@ -30,6 +30,14 @@ add_reply(struct draft *d, const json_t *v, struct err *e)
 	return 1;
 }
 
+/* A reply that takes part in the ranking of its place. */
+static bool
+is_ranked(const json_t *v)
+{
+	return json_is_number(json_object_get(v, "rank")) &&
+	       !json_is_true(json_object_get(v, "deleted"));
+}
+
 /* The ranked replies of one place. */
 static int
 add_place(struct walk *w, const json_t *replies, struct err *e)
@@ -40,7 +48,7 @@ add_place(struct walk *w, const json_t *replies, struct err *e)
 	draft_use(&d, "prompt");
 	dialogue_append(&d.prompt, d.arena, &w->path, 0, w->path.n);
 	for (size_t i = 0; i < json_array_size(replies) && rc > 0; i++)
-		if (json_is_number(json_object_get(json_array_get(replies, i), "rank")))
+		if (is_ranked(json_array_get(replies, i)))
 			rc = add_reply(&d, json_array_get(replies, i), e);
 	draft_sort(&d);
 	bool tie = false;
@@ -74,7 +82,7 @@ walk(struct walk *w, const json_t *v, struct err *e)
 	dialogue_add(&path, w->x->arena, asks ? ROLE_USER : ROLE_ASSISTANT, text, n, NULL);
 	w->path = path;
 	for (size_t i = 0; i < json_array_size(replies); i++)
-		ranked += json_is_number(json_object_get(json_array_get(replies, i), "rank"));
+		ranked += is_ranked(json_array_get(replies, i));
 	if (asks && ranked >= 2)
 		rc = add_place(w, replies, e);
 	for (size_t i = 0; i < json_array_size(replies) && rc == 0; i++)

@@ -40,7 +40,7 @@ two_answers(struct draft *d, const struct two *t, int better, const char **reaso
 		if (rc <= 0)
 			return rc;
 		draft_use(d, t->answer[k]);
-		if (t->score[k])
+		if (json_is_number(score))
 			draft_use(d, t->score[k]);
 		if (t->model[k] && is_text(member(d, t->model[k])))
 			draft_use(d, t->model[k]);
@@ -161,6 +161,8 @@ read_helpsteer(struct draft *d, const char **reason, struct err *e)
 		rc = strength(d, "overall_preference", &better, reason, e);
 		if (rc > 0)
 			rc = draft_prompt(d, "context", false, reason, e);
+		if (rc > 0)
+			rc = draft_waits(d, reason);
 		return rc > 0 ? two_answers(d, &third, better, reason, e) : rc;
 	}
 	if (member(d, "preference_strength")) {
@@ -222,9 +224,9 @@ arena_verdict(struct draft *d, int *better, const char **reason, struct err *e)
 /* MT-bench's human judgments have the whole conversations beside the turn that was judged; in
  * Chatbot Arena turn is the number of turns.  Both: what is behind turn is not looked at. */
 static void
-cut_to_turn(const struct draft *d, struct dialogue *x)
+cut_to_turn(struct draft *d, struct dialogue *x)
 {
-	json_int_t turn = json_integer_value(member(d, "turn"));
+	json_int_t turn = json_integer_value(draft_number(d, member(d, "turn")));
 	int answers = 0;
 	for (int i = 0; i < x->n && turn > 0; i++) {
 		answers += x->turns[i].role == ROLE_ASSISTANT;

@@ -55,14 +55,14 @@
 	X(STACKEXCHANGE, "stackexchange", read_stackexchange, "pr",                               \
 		"question response_j response_k;question answers[text]")                          \
 	/* stanfordnlp/SHP */                                                                     \
-	X(SHP, "shp", read_shp, "p", "history human_ref_A human_ref_B labels?")                   \
-	X(WEBGPT, "webgpt", read_webgpt, "p", "question answer_0 answer_1 score_0 score_1")       \
+	X(SHP, "shp", read_shp, "p", "history human_ref_A? human_ref_B? labels?")                 \
+	X(WEBGPT, "webgpt", read_webgpt, "p", "question answer_0? answer_1? score_0 score_1")     \
 	X(SAFERLHF, "saferlhf", read_saferlhf, "pr",                                              \
-		"prompt response_0 response_1 better_response_id?|safer_response_id?")            \
+		"prompt response_0? response_1? better_response_id?|safer_response_id?")          \
 	/* nvidia/HelpSteer, HelpSteer2 and its preferences, HelpSteer3 */                        \
 	X(HELPSTEER, "helpsteer", read_helpsteer, "pr",                                           \
-		"prompt response_1 response_2 preference_strength?;"                              \
-		"context response1 response2 overall_preference?;"                                \
+		"prompt response_1? response_2? preference_strength?;"                            \
+		"context response1? response2? overall_preference?;"                              \
 		"prompt response helpfulness")                                                    \
 	/* OpenAssistant/oasst1, oasst2: message trees */                                         \
 	X(OASST_TREE, "oasst-tree", NULL, "", "message_tree_id prompt:o")                         \
@@ -70,14 +70,15 @@
 	 * human judgments */                                                                     \
 	X(ARENA, "arena", read_arena, "p",                                                        \
 		"conversation_a conversation_b winner?;"                                          \
-		"prompt|question|instruction response_a response_b "                              \
+		"prompt|question|instruction response_a? response_b? "                            \
 		"winner_model_a?|winner?|preferred?|preference?")                                 \
 	/* prometheus-eval/Preference-Collection */                                               \
 	X(PROMETHEUS, "prometheus", read_prometheus, "p",                                         \
-		"orig_instruction orig_response_A orig_response_B orig_preference?|orig_score_A") \
+		"orig_instruction orig_response_A? orig_response_B? "                             \
+		"orig_preference?|orig_score_A")                                                  \
 	/* AlpacaFarm and AlpacaEval annotations */                                               \
 	X(ALPACAFARM, "alpacafarm", read_alpacafarm, "p",                                         \
-		"instruction output_1 output_2 preference?")                                      \
+		"instruction output_1? output_2? preference?")                                    \
 	/* distilabel: generations and ratings in two lists */                                    \
 	X(DISTILABEL, "distilabel", read_distilabel, "pr",                                        \
 		"instruction|prompt|input generations ratings|rating !chosen*")                   \

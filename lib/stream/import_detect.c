@@ -25,8 +25,8 @@ is_kind(const json_t *x, char kind)
 	switch (kind) {
 	case 's':
 		return is_text(x);
-	case 'l':
-		return json_is_array(x);
+	case 'l': /* also one that is text */
+		return json_is_array(x) || (is_text(x) && *json_string_value(x) == '[');
 	case 'o':
 		return json_is_object(x);
 	case '?':
@@ -56,6 +56,8 @@ has_one(const json_t *v, const char *s, size_t n)
 		kind = 'l';
 	}
 	const json_t *x = json_object_get(v, name), *first = json_array_get(x, 0);
+	if (key && is_text(x))
+		return is_kind(x, kind) && strstr(json_string_value(x), key);
 	return is_kind(x, kind) &&
 	       (key == NULL || json_array_size(x) == 0 || json_object_get(first, key));
 }

@@ -76,6 +76,9 @@ int draft_find_prompt(struct draft *d, const char **reason, struct err *e);
 bool draft_has_prompt_member(const struct draft *d);
 /* "a, b (null), c": what there is, for messages. */
 void members_write(const json_t *v, struct buf *out);
+/* The prompt does not end with the assistant: where a format has no answers that are begun, the end
+ * would be another answer. */
+int draft_waits(const struct draft *d, const char **reason);
 /* Joins prompt and candidates: the record's prompt into list, each candidate's text into its
  * json. */
 int draft_settle(struct draft *d, const char **reason);
@@ -101,7 +104,7 @@ int label_good(const json_t *v, const char *what, const char **reason, struct er
 bool is_text(const json_t *v);
 /* A string or list that has nothing in it, or null, or missing. */
 bool is_nothing(const json_t *v);
-/* A list member, or one as text; ERR_DATA. */
+/* A list member, or one that is text; ERR_DATA. */
 const json_t *need_list(struct draft *d, const char *key, struct err *e);
 /* A string member; ERR_DATA when it is missing. */
 int need_string(const json_t *v, const char *key, const char **s, size_t *n, struct err *e);

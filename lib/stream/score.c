@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "lib/stream/import_impl.h"
+#include "lib/stream/literal.h"
 
 int
 import_parse_scale(struct importer *im, const char *spec, struct err *e)
@@ -166,7 +167,8 @@ draft_pair_rewards(struct draft *d, const char **reason, struct err *e)
 		return err_set(e, ERR_DATA, "--reward-from %s: no member %s_chosen or chosen_%s",
 			from, from, from);
 	for (int i = 0; i < 2; i++) {
-		if (best[i] && *key[i])
+		if (*key[i] && (best[i] == NULL || json_is_null(best[i]) ||
+				       json_is_number(draft_number(d, best[i]))))
 			draft_use(d, key[i]);
 		int rc = draft_reward(
 			d, &d->candidates[i], draft_number(d, best[i]), key[i], reason, e);
@@ -226,8 +228,16 @@ need_list(struct draft *d, const char *key, struct err *e)
 	const json_t *list = json_object_get(d->v, key);
 	if (json_is_array(list))
 		return list;
-	err_set(e, ERR_DATA, "%s: %s", key, list ? "not a list" : "missing");
-	return NULL;
+	if (!is_text(list) || *json_string_value(list) != '[') {
+		err_set(e, ERR_DATA, "%s: %s", key, list ? "not a list" : "missing");
+		return NULL;
+	}
+	json_t *x = literal_parse(json_string_value(list), json_string_length(list), e);
+	if (x == NULL)
+		err_prefix(e, "%s", key);
+	else
+		json_array_append_new(d->owned, x);
+	return x;
 }
 
 int
