@@ -346,4 +346,42 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups true 2>/dev/null; 
 else
 	skip "folders that cannot be written" "not root, or no setpriv"
 fi
+
+# --- system calls that fail, and kills at any of them: the right result, or an error and --resume to the same bytes
+name="system calls that fail"
+inject() { # CALLS WHAT N COMMAND...
+	local calls=$1 what=$2 n=$3
+	shift 3
+	timeout 60 strace -qq -o trace -e "trace=$calls" -e "inject=$calls:$what:when=$n" "$@" >log 2>err
+	rc=$?
+}
+if strace -qq -o trace -e trace=write -e inject=write:error=EIO:when=1 true 2>/dev/null; then
+	"${train[@]}" --out faultless --max-steps 9 --save-steps 2 ranked.jsonl >log 2>err
+	RANDOM=7 wrong='' tried=0
+	for calls in write openat fsync rename,renameat2 close mkdir unlink,unlinkat,rmdir newfstatat flock getdents64; do
+		for what in error=ENOSPC error=EINTR error=EIO signal=KILL signal=TERM; do
+			rm -rf fault fault.checkpoints fault.jsonl
+			n=$((RANDOM % 30 + 1))
+			inject $calls $what $n "${train[@]}" --out fault --max-steps 9 --save-steps 2 ranked.jsonl
+			first=$rc more=--overwrite
+			case $rc in 0 | 6[56] | 7[01345] | 78 | 127 | 137 | 143) ;; *) wrong="$wrong; $calls $what $n: exit $rc" ;; esac
+			compgen -G "fault.checkpoints/step-*" >log && more=--resume
+			[ -e fault ] && [ $first -ne 0 ] && more=--overwrite
+			[ $first -eq 0 ] || "${train[@]}" --out fault --max-steps 9 --save-steps 2 $more ranked.jsonl >log 2>err ||
+				wrong="$wrong; $calls $what $n: exit $first, then not $more"
+			cmp -s fault/model.safetensors faultless/model.safetensors || wrong="$wrong; $calls $what $n: exit $first, other weights"
+			inject $calls $what $n "${augment[@]}" --resume fault.jsonl in.jsonl
+			first=$rc
+			case $rc in 0 | 6[56] | 7[01345] | 78 | 127 | 137 | 143) ;; *) wrong="$wrong; augment $calls $what $n: exit $rc" ;; esac
+			"${augment[@]}" --resume fault.jsonl in.jsonl >log 2>err && cmp -s fault.jsonl samples.jsonl ||
+				wrong="$wrong; augment $calls $what $n: exit $first, then not the same"
+			tried=$((tried + 2))
+		done
+	done
+	[ -z "$wrong" ]
+	status "$name ($tried)" $?
+	[ -z "$wrong" ] || echo "# $wrong"
+else
+	skip "$name" "no strace that may trace"
+fi
 finish
