@@ -203,7 +203,7 @@ jinja_render(const struct jinja *j, const json_t *vars, const struct tm *now,
 	vm->template = j;
 	vm->e = e;
 	vm->now = now;
-	vm->max_bytes = JINJA_MAX_BYTES + 16 * json_bytes(vars, 0);
+	vm->max_bytes = JINJA_MAX_BYTES + 64 * json_bytes(vars, 0);
 	arena_init(&vm->arena);
 	if (setjmp(vm->fail) == 0)
 		render(vm, vars, out);

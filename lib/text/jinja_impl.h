@@ -14,10 +14,10 @@
  */
 enum {
 	JINJA_MAX_SOURCE = 1 << 20,
-	JINJA_MAX_NESTING = 200,    /* CPython gives up at as many nested parentheses */
-	JINJA_MAX_DEPTH = 1200,     /* nodes being walked at the same time, macros included */
-	JINJA_MAX_STEPS = 20000000, /* nodes walked, elements and blocks of bytes made */
-	JINJA_MAX_BYTES = 64 << 20, /* memory of a render, beside 16 times the variables */
+	JINJA_MAX_NESTING = 200,     /* CPython gives up at as many nested parentheses */
+	JINJA_MAX_DEPTH = 1200,      /* nodes being walked at the same time, macros included */
+	JINJA_MAX_STEPS = 20000000,  /* nodes walked, elements and blocks of bytes made */
+	JINJA_MAX_BYTES = 128 << 20, /* memory of a render, beside 64 times the variables */
 };
 
 /* Values.  What a value points to is never changed after it was made, but for iterators,
