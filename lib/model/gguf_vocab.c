@@ -32,11 +32,32 @@ read_tokens(const struct gguf *g, int64_t embeddings, struct gguf_vocab *v, stru
 	for (int64_t i = 0; i < v->n; i++) {
 		v->token[i] = gguf_next_string(&cursor);
 		v->type[i] = types ? gguf_int32_at(types, (uint64_t)i) : TOKEN_NORMAL;
+		if (v->type[i] == TOKEN_UNDEFINED)
+			v->type[i] = TOKEN_NORMAL;
 		if (v->type[i] < TOKEN_NORMAL || v->type[i] > TOKEN_BYTE)
 			return err_set(e, ERR_DATA, "tokenizer.ggml.token_type: %d of token %lld",
 				v->type[i], (long long)i);
 	}
 	return 0;
+}
+
+/*
+ * One token is the unknown one.  Converters give that type to others too (pad tokens, mostly),
+ * which llama.cpp takes for the special tokens that they are (src/llama-vocab.cpp,
+ * cache_special_tokens).
+ */
+static void
+settle_unknown(struct gguf_vocab *v)
+{
+	int64_t unk = v->unk >= 0 && v->type[v->unk] == TOKEN_UNKNOWN ? v->unk : -1;
+	for (int64_t i = 0; i < v->n; i++) {
+		if (v->type[i] != TOKEN_UNKNOWN || i == unk)
+			continue;
+		if (unk < 0)
+			unk = i;
+		else
+			v->type[i] = TOKEN_CONTROL;
+	}
 }
 
 bool
@@ -110,6 +131,7 @@ gguf_vocab_read(struct gguf_vocab *v, const struct gguf *g, int64_t embeddings, 
 		gguf_bool(g, "tokenizer.ggml.remove_extra_whitespaces", &v->remove_spaces, e) < 0 ||
 		gguf_string(g, "tokenizer.chat_template", &v->chat_template, e) < 0)
 		return -1;
+	settle_unknown(v);
 	int r = gguf_bool(g, "tokenizer.ggml.add_eos_token", &v->add_eos, e);
 	if (r < 0)
 		return -1;

@@ -9,7 +9,15 @@
 
 /* Values of tokenizer.ggml.token_type: ggml-org/llama.cpp, include/llama.h, enum llama_token_type;
  * the same as SentencePiece's (google/sentencepiece, src/sentencepiece_model.proto). */
-enum { TOKEN_NORMAL = 1, TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER, TOKEN_UNUSED, TOKEN_BYTE };
+enum {
+	TOKEN_UNDEFINED, /* read as TOKEN_NORMAL: text makes it, as in llama.cpp */
+	TOKEN_NORMAL,
+	TOKEN_UNKNOWN,
+	TOKEN_CONTROL,
+	TOKEN_USER,
+	TOKEN_UNUSED,
+	TOKEN_BYTE
+};
 
 struct gguf_vocab {
 	struct gguf_string *token; /* [n], into the map; UTF-8, none twice but the empty one */

@@ -4,12 +4,31 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "lib/text/unicode_new.h"
 #include "lib/text/utf8.h"
+
+/* Whether the tokenizers library does not know that of c yet. */
+static bool
+unknown(int32_t c, enum unicode_unknown what)
+{
+	int from = 0, to = unicode_new_n;
+	if (c < unicode_new[0].first)
+		return false;
+	while (to - from > 1) {
+		int middle = (from + to) / 2;
+		if (unicode_new[middle].first <= c)
+			from = middle;
+		else
+			to = middle;
+	}
+	return c <= unicode_new[from].last && (unicode_new[from].unknown & (int)what);
+}
 
 static int
 combining_class(utf8proc_int32_t c)
 {
-	return utf8proc_get_property(c)->combining_class & 0xff;
+	int k = utf8proc_get_property(c)->combining_class & 0xff;
+	return k > 0 && unknown(c, UNKNOWN_MARK) ? 0 : k;
 }
 
 /*
@@ -63,7 +82,7 @@ normalize_valid(const char *s, size_t n, enum unicode_form form, struct buf *out
 			c = x_realloc(c, cap * sizeof *c);
 		}
 		utf8proc_ssize_t k = utf8proc_decompose_char(v, c + m, MOST, how, &boundary);
-		if (k > 0 && k <= MOST)
+		if (k > 0 && k <= MOST && !unknown(v, UNKNOWN_FORM))
 			m += (size_t)k;
 		else
 			c[m++] = v;
@@ -115,25 +134,31 @@ unicode_lower(const char *s, size_t n, struct buf *out)
 	}
 }
 
+/* The library's tables are from before Unicode 12 and 14 made letters, and a spacing mark, of
+ * these. */
 bool
 unicode_is_mark(int32_t c)
 {
 	utf8proc_category_t k = utf8proc_category(c);
-	return k == UTF8PROC_CATEGORY_MN || k == UTF8PROC_CATEGORY_MC || k == UTF8PROC_CATEGORY_ME;
+	if (c == 0x1cf2 || c == 0x1cf3)
+		return true;
+	return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME && !unknown(c, UNKNOWN_MARK);
 }
 
 bool
 unicode_is_nonspacing(int32_t c)
 {
-	return utf8proc_category(c) == UTF8PROC_CATEGORY_MN;
+	return c == 0x1734 ||
+	       (utf8proc_category(c) == UTF8PROC_CATEGORY_MN && !unknown(c, UNKNOWN_NONSPACING));
 }
 
 bool
 unicode_is_other(int32_t c)
 {
 	utf8proc_category_t k = utf8proc_category(c);
-	return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
-	       k == UTF8PROC_CATEGORY_CO || k == UTF8PROC_CATEGORY_CS;
+	return (k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+		       k == UTF8PROC_CATEGORY_CO || k == UTF8PROC_CATEGORY_CS) &&
+	       !unknown(c, UNKNOWN_OTHER);
 }
 
 size_t

@@ -9,7 +9,8 @@
 
 /*
  * Unicode's normal forms and properties, over utf8proc, as the tokenizers library's normalisers use
- * them.  Bytes that are not UTF-8 pass as they are.  All are O(n).  Internal to lib/text.
+ * them: characters that its older tables do not know are as good as unassigned (unicode_new.h).
+ * Bytes that are not UTF-8 pass as they are.  All are O(n).  Internal to lib/text.
  */
 enum unicode_form { UNICODE_NFC, UNICODE_NFD, UNICODE_NFKC, UNICODE_NFKD };
 

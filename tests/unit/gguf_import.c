@@ -290,6 +290,39 @@ sentencepiece(void)
 	tokenizer_free(t);
 }
 
+/* Converters type pad tokens as unknown or as nothing; one unknown token is the model's. */
+static void
+odd_token_types(void)
+{
+	static const char key[] = "tokenizer.ggml.token_type\11\0\0\0\5\0\0";
+	struct buf b = BUF_INIT;
+	struct err e = {0};
+	struct gguf_import p = {0};
+	CHECK(file_read("tests/golden/gguf/spm.gguf", 1 << 24, &b, &e) == 0);
+	char *at = b.data ? memmem(b.data, b.len, key, sizeof key - 1) : NULL;
+	CHECK(at != NULL);
+	if (at == NULL)
+		return;
+	int32_t *type = (int32_t *)(void *)(at + sizeof key - 1 + 1 + 8), last = 0;
+	uint64_t n;
+	memcpy(&n, at + sizeof key, 8);
+	memcpy(&last, type + n - 1, 4);
+	CHECK(n >= 327 && last >= 1 && last <= 6);
+	memcpy(type + n - 1, &(int32_t){2}, 4);
+	memcpy(type + n - 2, &(int32_t){0}, 4);
+	CHECK(file_write(in_tmp("odd.gguf"), b.data, b.len, &e) == 0);
+	char odd[200];
+	snprintf(odd, sizeof odd, "%s", in_tmp("odd.gguf"));
+	CHECK(gguf_import(&p, odd, in_tmp("odd"), &e) == 0);
+	struct tokenizer *t = NULL;
+	CHECK(tokenizer_load(&t, in_tmp("odd"), &e) == 0);
+	if (e.msg[0])
+		printf("# %s\n", e.msg);
+	CHECK(t && tokenizer_vocab(t) == (int32_t)n);
+	tokenizer_free(t);
+	buf_free(&b);
+}
+
 static void
 dtypes(void)
 {
@@ -538,6 +571,7 @@ main(void)
 	RUN(gptneox);
 	RUN(quantised);
 	RUN(sentencepiece);
+	RUN(odd_token_types);
 	RUN(dtypes);
 	RUN(bos_by_default);
 	RUN(stop_ids);

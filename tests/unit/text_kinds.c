@@ -292,6 +292,29 @@ long_input(void)
 	json_decref(root);
 }
 
+static const char *
+form_of(const char *s, enum unicode_form form)
+{
+	static struct buf b;
+	buf_reset(&b);
+	unicode_normalize(s, strlen(s), form, &b);
+	return b.data;
+}
+
+/* The library's tables are older than ours: what is new in Unicode stays as it is. */
+static void
+characters_new_to_the_library(void)
+{
+	CHECK(unicode_is_mark(0x301) && unicode_is_mark(0x1cf2) && !unicode_is_mark(0x8d3));
+	CHECK(unicode_is_nonspacing(0x301) && unicode_is_nonspacing(0x1734));
+	CHECK(!unicode_is_nonspacing(0x8d4) && !unicode_is_nonspacing(0x1ac1));
+	CHECK(unicode_is_other(0x200b) && !unicode_is_other(0x890) && !unicode_is_other('a'));
+	CHECK_STR(form_of("\xe3\x8b\xbf\xe3\x8b\xbe", UNICODE_NFKC),
+		"\xe3\x8b\xbf\xe3\x83\xb2"); /* U+32FF is of 2019, U+32FE is not */
+	CHECK_STR(form_of("a\xcc\x81\xcc\xa3", UNICODE_NFD), "a\xcc\xa3\xcc\x81");
+	CHECK_STR(form_of("a\xcc\x81\xe0\xa3\x93", UNICODE_NFD), "a\xcc\x81\xe0\xa3\x93");
+}
+
 int
 main(void)
 {
@@ -301,6 +324,7 @@ main(void)
 	RUN(decoders);
 	RUN(text_there_and_back);
 	RUN(specials_from_literals_only);
+	RUN(characters_new_to_the_library);
 	RUN(long_input);
 	TEST_END;
 }
