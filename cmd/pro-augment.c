@@ -8,7 +8,8 @@
 #include "lib/gen/score_stream.h"
 
 static struct {
-	const char *model, *from, *source, *template, *resume;
+	const char *model, *from, *source, *resume;
+	struct template_options template;
 	int64_t n, max_tokens, max_length, max_prompt_length, top_k, batch;
 	bool greedy, n_given, tokens_given, temperature_given;
 	double temperature, top_p;
@@ -35,7 +36,10 @@ static const struct cli_option options[] = {
 		"new tokens at most; 0: the template's limit, else 128", .needs = "model"),
 	OPT_LIST("stop", opt.stops, "TEXT", "end a response before TEXT; may be repeated",
 		.needs = "model"),
-	OPT_TEXT("template", opt.template, "T", "how the prompt is written; default: auto",
+	OPT_TEXT("template", opt.template.name, "T", "how the prompt is written; default: auto",
+		.needs = "model"),
+	OPT_TEXT("date", opt.template.date, "YYYY-MM-DD",
+		"date that a template is told; default: the stored one, else " TEMPLATE_DATE,
 		.needs = "model"),
 	OPT_COUNT("batch", opt.batch, 1, 4096, "sequences computed at once", .metavar = "B",
 		.needs = "model"),
@@ -170,7 +174,7 @@ run_model(struct augment *a, struct filter *f, struct err *e)
 	if (rc == 0)
 		rc = tokenizer_load(&t, opt.model, e);
 	if (rc == 0)
-		rc = template_select(&p, opt.template, opt.model, t, &how, e);
+		rc = template_open(&p, &opt.template, opt.model, t, &how, e);
 	if (rc == 0)
 		rc = model_open(&m, opt.model, k, &o, e);
 	if (rc == 0)
@@ -182,9 +186,12 @@ run_model(struct augment *a, struct filter *f, struct err *e)
 	}
 	if (rc == 0) {
 		const char *name = model_label(&label, opt.model);
-		cli_info(&cli, "%s: template %s (%s), %d new tokens within %d, prompts within %d",
+		struct buf notes = BUF_INIT;
+		template_notes(p, false, &notes);
+		cli_info(&cli, "%s: template %s (%s), %d new tokens within %d, prompts within %d%s",
 			name, template_name(p), how, g.max_tokens, g.max_length,
-			g.max_prompt_length);
+			g.max_prompt_length, notes.data);
+		buf_free(&notes);
 		if (a->resume && resume.n_torn > 0)
 			cli_info(&cli, "%s: dropped %lld bytes of a torn last line", opt.resume,
 				(long long)resume.n_torn);

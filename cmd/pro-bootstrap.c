@@ -8,6 +8,7 @@
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
 #include "lib/base/path.h"
+#include "lib/text/template.h"
 
 static struct {
 	int64_t parts, part;
@@ -61,8 +62,14 @@ static struct passed {
 		{0}, false},
 	{"on-overlong", NULL, 0, false, A | R | T, "truncate|drop|error",
 		"what is done with longer records", {0}, false},
+	{"date", NULL, 0, false, A | T, "YYYY-MM-DD", "date that the policy's template is told",
+		{0}, false},
 	{"reward-template", "template", 0, false, R, "NAME", "--template of the reward model", {0},
 		false},
+	{"reward-date", "date", 0, false, R, "YYYY-MM-DD",
+		"date that the reward model's template is told", {0}, false},
+	{"score-at", NULL, 0, false, R | T, SCORE_AT_CHOICES,
+		"where the reward model's score is read", {0}, false},
 	{"reward-max-length", "max-length", 0, false, R, "N", "--max-length of the reward model",
 		{0}, false},
 	{"reward-field", NULL, 0, false, R | T, "NAME", "where rewards are written", {0}, false},
@@ -129,6 +136,16 @@ build_table(void)
 	}
 }
 
+/* pro-train has no scores to place without a reward model. */
+static bool
+is_idle(const struct passed *p, int program)
+{
+	bool validates = false;
+	for (int i = 0; i < N_PASSED; i++)
+		validates |= strcmp(passed[i].name, "validate-reward") == 0 && passed[i].values.n;
+	return program == BOOT_TRAIN && strcmp(p->name, "score-at") == 0 && !validates;
+}
+
 /* The words each program gets beside those that Algorithm 1 gives it. */
 static void
 pass_options(void)
@@ -137,7 +154,7 @@ pass_options(void)
 		struct strings *to = &boot.extra[k];
 		for (int i = 0; i < N_PASSED; i++) {
 			const struct passed *p = &passed[i];
-			if (!(p->to & 1u << k))
+			if (!(p->to & 1u << k) || is_idle(p, k))
 				continue;
 			if (p->on)
 				strings_add(to, "--%s", p->as ? p->as : p->name);

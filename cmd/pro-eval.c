@@ -15,8 +15,9 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 static struct {
 	struct cli_list hypotheses, fields, agreements;
 	struct agreement *agreement; /* [agreements.n] */
-	const char *reference, *bleu, *reward, *reward_field, *template, *by;
-	int format, on_overlong;
+	const char *reference, *bleu, *reward, *reward_field, *by;
+	struct template_options template;
+	int format, on_overlong, score_at;
 	int64_t max_length;
 } opt = {.bleu = "char"};
 
@@ -38,7 +39,12 @@ static const struct cli_option options[] = {
 		"share of pairs that this number orders as the records do; repeatable"),
 	OPT_TEXT("by", opt.by, "NAME", "also per value of this member of the records: subset",
 		.needs = "hypothesis"),
-	OPT_TEXT("template", opt.template, "NAME", "the reward model's template; auto if not given",
+	OPT_TEXT("template", opt.template.name, "NAME",
+		"the reward model's template; auto if not given", .needs = "reward"),
+	OPT_TEXT("date", opt.template.date, "YYYY-MM-DD",
+		"date that it is told; default: the stored one, else " TEMPLATE_DATE,
+		.needs = "reward"),
+	OPT_PICK("score-at", opt.score_at, SCORE_AT_CHOICES, "where a reward model's score is read",
 		.needs = "reward"),
 	OPT_COUNT("max-length", opt.max_length, 0, 1 << 24,
 		"tokens the reward model reads; 0: 1024, or all it can", .needs = "reward"),
@@ -193,10 +199,15 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 	struct kernels *k = kernels_cpu_open((int)cli.threads);
 	if (k == NULL)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	int rc = scorer_open(&scorer, reward, HEAD_REWARD, opt.template, (int)opt.max_length, 0,
+	opt.template.score_at = (enum score_at)opt.score_at;
+	int rc = scorer_open(&scorer, reward, HEAD_REWARD, &opt.template, (int)opt.max_length, 0,
 		(enum on_overlong)opt.on_overlong, k, &how, e);
 	if (rc == 0) {
-		cli_info(&cli, "%s: template %s (%s)", reward, template_name(scorer.template), how);
+		struct buf notes = BUF_INIT;
+		template_notes(scorer.template, true, &notes);
+		cli_info(&cli, "%s: template %s (%s)%s", reward, template_name(scorer.template),
+			how, notes.data);
+		buf_free(&notes);
 		reward_queue_init(&q, &scorer, v);
 		rc = evaluate(f, v, &q, e);
 		reward_queue_free(&q);

@@ -8,8 +8,10 @@
 #include "lib/model/folder.h"
 #include "lib/model/gguf.h"
 #include "lib/model/model.h"
+#include "lib/stream/filter.h"
 #include "lib/stream/json.h"
 #include "lib/text/bpe_train.h"
+#include "lib/text/show.h"
 #include "lib/text/tokenizer.h"
 
 /* A command line that parses, but is not whole. */
@@ -275,6 +277,113 @@ cmd_tokenize(int argc, char **argv)
 	return rc;
 }
 
+/* ---- template */
+
+static void
+print_source(const struct template *p)
+{
+	struct buf b = BUF_INIT;
+	if (template_jinja(p))
+		buf_puts(&b, template_jinja(p));
+	else
+		template_describe(p, &b);
+	if (b.len == 0 || b.data[b.len - 1] != '\n')
+		buf_putc(&b, '\n');
+	fwrite(b.data, 1, b.len, stdout);
+	buf_free(&b);
+}
+
+static int
+show_records(const struct cli *c, struct filter *f, const struct template *p,
+	const struct tokenizer *t, bool json, struct err *e)
+{
+	struct record r = {0};
+	struct buf b = BUF_INIT;
+	int rc;
+	while ((rc = filter_next(f, &r, e)) > 0) {
+		json_t *shown;
+		int made = show_record(p, t, &r, &shown, e);
+		if (made < 0) {
+			if ((rc = filter_bad(f, r.root, e)) < 0)
+				break;
+			continue;
+		}
+		buf_reset(&b);
+		if (made == 0) {
+			cli_warn(c, "%s:%lld: %s", input_file(f->in),
+				(long long)input_lineno(f->in), json_string_value(shown));
+			rc = filter_reject(f, &r, json_string_value(shown), e);
+		} else if (json)
+			json_write(&b, shown), buf_putc(&b, '\n');
+		else
+			show_lines(shown, &b);
+		json_decref(shown);
+		if (rc < 0 || (made > 0 && filter_emit_bytes(f, b.data, b.len, false, e) < 0)) {
+			rc = -1;
+			break;
+		}
+	}
+	buf_free(&b);
+	record_free(&r);
+	return rc;
+}
+
+static int
+cmd_template(int argc, char **argv)
+{
+	bool json = false, source = false;
+	struct template_options o = {.name = NULL};
+	const struct cli_option options[] = {
+		OPT_FLAG("json", json, "print one JSON object a record", .needs = "!source"),
+		OPT_FLAG("source", source, "print the template itself"),
+		OPT_TEXT("template", o.name, "T", "another one than the folder's"),
+		OPT_TEXT("date", o.date, "YYYY-MM-DD",
+			"date that it is told; default: the stored one, else " TEMPLATE_DATE,
+			.needs = "!source"),
+		OPT_END,
+	};
+	struct cli c = {.name = "pro-model",
+		.command = "template",
+		.operands = "DIR [FILE...]",
+		.summary = "Shows what the template of a folder makes of records",
+		.options = options,
+		.max_operands = -1};
+	cli_parse(&c, argc, argv);
+	need(&c, c.n_files >= 1, "DIR");
+	struct err e = {0};
+	struct tokenizer *t;
+	struct template *p;
+	struct filter f = {0};
+	const char *how;
+	if (tokenizer_load(&t, c.files[0], &e) < 0 ||
+		template_open(&p, &o, c.files[0], t, &how, &e) < 0)
+		cli_die(&c, &e);
+	struct buf b = BUF_INIT;
+	template_notes(p, true, &b);
+	cli_info(&c, "%s: template %s (%s)%s", c.files[0], template_name(p), how, b.data);
+	int rc = 0;
+	if (source) {
+		print_source(p);
+	} else {
+		rc = filter_open(&f, c.files + 1, c.n_files - 1, stdout, c.rejects, &e);
+		f.skip_bad = c.on_bad_line == 1;
+		if (rc == 0)
+			rc = show_records(&c, &f, p, t, json, &e);
+		if (rc == 0)
+			rc = filter_finish(&f, c.expect, &e);
+	}
+	buf_reset(&b);
+	if (f.n_in > 0)
+		filter_summary(&f, &b), cli_info(&c, "%s", b.data);
+	filter_close(&f);
+	template_free(p);
+	tokenizer_free(t);
+	buf_free(&b);
+	if (rc < 0)
+		cli_die(&c, &e);
+	return cli_close_stdout(&c);
+}
+
 /* ---- import */
 
 /* The finished folder is opened once, as any program would, before it gets its name. */
@@ -334,6 +443,7 @@ main(int argc, char **argv)
 		{"info", cmd_info},
 		{"tokenizer", cmd_tokenizer},
 		{"tokenize", cmd_tokenize},
+		{"template", cmd_template},
 		{"import", cmd_import},
 	};
 	for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof commands[0]; i++)
@@ -341,8 +451,8 @@ main(int argc, char **argv)
 			return commands[i].run(argc - 1, argv + 1);
 	static const struct cli_option none[] = {OPT_END};
 	struct cli c = {.name = "pro-model",
-		.operands = "init CONFIG | info DIR | tokenizer |\n       tokenize DIR | import "
-			    "FILE.gguf DIR",
+		.operands = "init CONFIG | info DIR | tokenizer | tokenize DIR |\n"
+			    "       template DIR [FILE...] | import FILE.gguf DIR",
 		.summary =
 			"Makes, describes and imports model folders; see pro-model COMMAND --help",
 		.options = none,
@@ -350,13 +460,14 @@ main(int argc, char **argv)
 	cli_parse(&c, argc, argv);
 	struct err e;
 	size_t n = 0;
-	const char *near =
-		c.n_files ? nearest_word("init|info|tokenizer|tokenize|import", c.files[0], &n)
-			  : NULL;
+	const char *near = c.n_files ? nearest_word("init|info|tokenizer|tokenize|template|import",
+					       c.files[0], &n)
+				     : NULL;
 	if (near)
 		err_set(&e, ERR_USAGE, "'%s': did you mean %.*s?", c.files[0], (int)n, near);
 	else
-		err_set(&e, ERR_USAGE, "%s%s%s: init, info, tokenizer, tokenize or import expected",
+		err_set(&e, ERR_USAGE,
+			"%s%s%s: init, info, tokenizer, tokenize, template or import expected",
 			c.n_files ? "'" : "no command", c.n_files ? c.files[0] : "",
 			c.n_files ? "'" : "");
 	cli_die(&c, &e);

@@ -5,9 +5,10 @@
 #include "lib/gen/score_stream.h"
 
 static struct {
-	const char *reward, *field, *template;
+	const char *reward, *field;
+	struct template_options template;
 	int64_t length, max_length, batch_records;
-	int on_overlong;
+	int on_overlong, score_at;
 	bool keep_top;
 } opt = {.field = "reward"};
 
@@ -18,7 +19,12 @@ static const struct cli_option options[] = {
 		"length", opt.length, 0, 1e9, "keep the L best responses; 0: all", .metavar = "L"),
 	OPT_FLAG("keep-top", opt.keep_top,
 		"the first response stays first; rewards are reassigned down the list"),
-	OPT_TEXT("template", opt.template, "T", "how the prompt is written; default: auto",
+	OPT_TEXT("template", opt.template.name, "T", "how the prompt is written; default: auto",
+		.needs = "reward"),
+	OPT_TEXT("date", opt.template.date, "YYYY-MM-DD",
+		"date that a template is told; default: the stored one, else " TEMPLATE_DATE,
+		.needs = "reward"),
+	OPT_PICK("score-at", opt.score_at, SCORE_AT_CHOICES, "where a reward model's score is read",
 		.needs = "reward"),
 	OPT_COUNT("max-length", opt.max_length, 0, 1e7,
 		"tokens of prompt and response; 0: 1024, or the model's limit", .needs = "reward"),
@@ -64,13 +70,16 @@ static int
 open_scorer(struct job *j, struct kernels *k, struct err *e)
 {
 	const char *how;
-	struct buf label = BUF_INIT;
-	if (scorer_open(&j->scorer, opt.reward, HEAD_REWARD, opt.template, (int)opt.max_length, 0,
+	struct buf label = BUF_INIT, notes = BUF_INIT;
+	opt.template.score_at = (enum score_at)opt.score_at;
+	if (scorer_open(&j->scorer, opt.reward, HEAD_REWARD, &opt.template, (int)opt.max_length, 0,
 		    (enum on_overlong)opt.on_overlong, k, &how, e) < 0)
 		return -1;
 	const char *name = model_label(&label, opt.reward);
-	cli_info(&cli, "%s: template %s (%s), within %d tokens", name,
-		template_name(j->scorer.template), how, j->scorer.params.max_length);
+	template_notes(j->scorer.template, true, &notes);
+	cli_info(&cli, "%s: template %s (%s), within %d tokens%s", name,
+		template_name(j->scorer.template), how, j->scorer.params.max_length, notes.data);
+	buf_free(&notes);
 	score_fields_init(&j->fields, &j->scorer, opt.field, name);
 	j->stream.scorer = &j->scorer;
 	buf_free(&label);

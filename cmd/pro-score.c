@@ -4,9 +4,10 @@
 #include "lib/gen/score_stream.h"
 
 static struct {
-	const char *reward, *policy, *as, *field, *template;
+	const char *reward, *policy, *as, *field;
+	struct template_options template;
 	int64_t max_length, max_prompt_length, batch_records;
-	int on_overlong;
+	int on_overlong, score_at;
 	bool tensors, joint;
 } opt = {.field = "reward"};
 
@@ -20,7 +21,11 @@ static const struct cli_option options[] = {
 		.needs = "policy"),
 	OPT_TEXT("reward-field", opt.field, "NAME",
 		"with --tensors, the rewards that are carried over", .needs = "tensors"),
-	OPT_TEXT("template", opt.template, "T", "how the prompt is written; default: auto"),
+	OPT_TEXT("template", opt.template.name, "T", "how the prompt is written; default: auto"),
+	OPT_TEXT("date", opt.template.date, "YYYY-MM-DD",
+		"date that a template is told; default: the stored one, else " TEMPLATE_DATE),
+	OPT_PICK("score-at", opt.score_at, SCORE_AT_CHOICES, "where a reward model's score is read",
+		.needs = "reward"),
 	OPT_COUNT("max-length", opt.max_length, 0, 1e7,
 		"tokens of prompt and response; 0: 512, --reward 1024, or the model's limit"),
 	OPT_COUNT("max-prompt-length", opt.max_prompt_length, 0, 1e7,
@@ -97,7 +102,7 @@ static void
 start_tensors(struct job *j)
 {
 	const struct encode_params *p = &j->scorer.params;
-	template_describe(p->template, &j->template);
+	template_identity(p->template, &j->template);
 	struct tensor_meta meta = {tokenizer_hash(p->tokenizer), j->template.data, p->max_length,
 		p->max_prompt_length};
 	tensor_writer_init(&j->tensors, stdout, &meta);
@@ -107,14 +112,17 @@ static int
 run(struct job *j, const char *dir, struct kernels *k, struct err *e)
 {
 	const char *how;
-	struct buf label = BUF_INIT;
-	if (scorer_open(&j->scorer, dir, opt.policy ? HEAD_LM : HEAD_REWARD, opt.template,
+	struct buf label = BUF_INIT, notes = BUF_INIT;
+	opt.template.score_at = (enum score_at)opt.score_at;
+	if (scorer_open(&j->scorer, dir, opt.policy ? HEAD_LM : HEAD_REWARD, &opt.template,
 		    (int)opt.max_length, (int)opt.max_prompt_length,
 		    (enum on_overlong)opt.on_overlong, k, &how, e) < 0)
 		return -1;
 	const char *name = model_label(&label, dir);
-	cli_info(&cli, "%s: template %s (%s), within %d tokens", name,
-		template_name(j->scorer.template), how, j->scorer.params.max_length);
+	template_notes(j->scorer.template, opt.reward != NULL, &notes);
+	cli_info(&cli, "%s: template %s (%s), within %d tokens%s", name,
+		template_name(j->scorer.template), how, j->scorer.params.max_length, notes.data);
+	buf_free(&notes);
 	score_fields_init(&j->fields, &j->scorer, opt.as, name);
 	j->stream = (struct score_stream){.filter = &j->filter,
 		.scorer = &j->scorer,

@@ -13,7 +13,7 @@
 static struct job_options o;
 static struct optim_options *const adam = &o.run.optim;
 static const char *beta = "auto";
-static int method, order, on_overlong, schedule, save_dtype;
+static int method, order, on_overlong, schedule, save_dtype, score_at;
 static bool no_sft, no_temperature, plan, reward_field_given;
 
 /* clang-format off */
@@ -29,7 +29,11 @@ static const struct cli_option options[] = {
 	OPT_FLAG("listwise", o.data.params.listwise, "rm with the list-wise loss", .needs = "method=rm"),
 	OPT_TEXT("reward-field", o.data.reward_field, "NAME", "where a response has its reward",
 		.given = &reward_field_given),
-	OPT_TEXT("template", o.template_name, "NAME|FILE", "how a conversation is written"),
+	OPT_TEXT("template", o.template.name, "NAME|FILE", "how a conversation is written"),
+	OPT_TEXT("date", o.template.date, "YYYY-MM-DD",
+		"date that a template is told; default: the stored one, else " TEMPLATE_DATE),
+	OPT_PICK("score-at", score_at, SCORE_AT_CHOICES,
+		"where rm, or the validating reward model, has its score"),
 	OPT_COUNT("max-length", o.max_length, 0, 1e7,
 		"tokens of prompt and response; 0: 512, rm 1024, or the model's limit"),
 	OPT_COUNT("max-prompt-length", o.max_prompt_length, 0, 1e7,
@@ -105,6 +109,9 @@ check_usage(struct err *e)
 		return err_set(e, ERR_USAGE, "--validate and --validate-reward go together");
 	if (o.validate.file && m->head != HEAD_LM)
 		return err_set(e, ERR_USAGE, "--validate is for policies, not for --method rm");
+	if (score_at != SCORE_AT_AUTO && m->head != HEAD_REWARD && o.validate.file == NULL)
+		return err_set(
+			e, ERR_USAGE, "--score-at is for --method rm, or with --validate-reward");
 	if (o.resume && o.overwrite)
 		return err_set(e, ERR_USAGE, "--resume and --overwrite exclude each other");
 	if (adam->beta1 >= 1 || adam->beta2 >= 1)
@@ -117,7 +124,7 @@ static int
 check_paths(struct err *e)
 {
 	static const char work[] = ".checkpoints";
-	const char *out = o.out_dir, *template = o.template_name;
+	const char *out = o.out_dir, *template = o.template.name;
 	int rc = path_apart("--model", o.model_dir, out, work, e);
 	if (rc == 0)
 		rc = path_apart("--validate", o.validate.file, out, work, e);
@@ -144,6 +151,13 @@ take_options(struct err *e)
 	o.on_overlong = (enum on_overlong)on_overlong;
 	o.run.save_dtype = dtypes[save_dtype];
 	o.run.seed = cli.seed;
+	o.validate.template.date = o.template.date;
+	o.validate.template.date_if_asked = true;
+	o.template.date_if_asked = o.validate.file != NULL;
+	if (o.data.method->head == HEAD_REWARD)
+		o.template.score_at = (enum score_at)score_at;
+	else
+		o.validate.template.score_at = (enum score_at)score_at;
 	adam->schedule = (enum lr_schedule)schedule;
 	if (parse_beta(&o.data.params.beta, e) < 0 || check_usage(e) < 0)
 		return -1;
@@ -210,6 +224,15 @@ seconds(void *ctx)
 	return clock_seconds();
 }
 
+static void
+say_template(const struct job *j, const char *how)
+{
+	struct buf notes = BUF_INIT;
+	template_notes(j->template, o.data.method->head == HEAD_REWARD, &notes);
+	cli_info(&cli, "template %s (%s)%s", template_name(j->template), how, notes.data);
+	buf_free(&notes);
+}
+
 static int
 train(struct job *j, struct err *e)
 {
@@ -251,7 +274,7 @@ main(int argc, char **argv)
 	if (!plan)
 		cli_keep_work();
 	if (rc == 0) {
-		cli_info(&cli, "template %s (%s)", template_name(j.template), how);
+		say_template(&j, how);
 		rc = read_records(&j, &e);
 	}
 	if (rc == 0 && plan)

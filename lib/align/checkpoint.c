@@ -323,6 +323,9 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 		rc = folder_copy(c->source_dir, tmp.data, tokenizer_files(), e);
 	if (rc == 0)
 		rc = write_text(tmp.data, "pro.json", c->meta, c->meta_n, e);
+	if (rc == 0 && c->chat_template)
+		rc = write_text(tmp.data, "chat_template.jinja", c->chat_template,
+			strlen(c->chat_template), e);
 	if (rc == 0 && o)
 		rc = write_optimizer(path_join(&path, tmp.data, "optimizer.safetensors"), o, e);
 	if (rc == 0 && s)

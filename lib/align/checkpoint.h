@@ -26,6 +26,8 @@ struct checkpoints {
 	const char *source_dir; /* gives tokenizer files and config.json; borrowed */
 	const char *meta;       /* text of pro.json beside every model; borrowed */
 	size_t meta_n;
+	const char *chat_template; /* text of chat_template.jinja beside every model; borrowed;
+				    * NULL: what source_dir has */
 	bool other_bits; /* checkpoint_load: one made by other kernels will do, with a note */
 };
 

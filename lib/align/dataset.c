@@ -128,7 +128,8 @@ dataset_add(
 			view.responses[k] = r->responses[perm[k]];
 		rc = o->method->head == HEAD_LM ? encode_policy(&o->encode, &view, &tmp, &enc, e)
 						: encode_reward(&o->encode, &view, &tmp, &enc, e);
-		*why = "longer than the limits";
+		if (rc == 0) /* enc goes with tmp */
+			*why = arena_strndup(&d->arena, enc.why, strlen(enc.why));
 	}
 	if (rc > 0 && o->method->head == HEAD_REWARD)
 		split_prompt(&enc);
@@ -233,7 +234,7 @@ read_tensors(struct dataset *d, struct filter *f, struct err *e)
 	struct buf text = BUF_INIT;
 	struct tensor_reader t;
 	struct tensor_record r;
-	template_describe(p->template, &text);
+	template_identity(p->template, &text);
 	struct tensor_meta want = {
 		tokenizer_hash(p->tokenizer), text.data, p->max_length, p->max_prompt_length};
 	tensor_reader_init(&t, f->in);

@@ -6,7 +6,7 @@
 #include "lib/model/folder.h"
 
 const struct job_options job_defaults = {
-	.template_name = "auto",
+	.template = {.name = "auto"},
 	.data = {.params = {.temperature = true, .sft = true, .beta = -1},
 		.reward_field = "reward"},
 	.run = {.optim = OPTIM_DEFAULTS,
@@ -35,8 +35,7 @@ job_open(struct job *j, const struct job_options *o, struct kernels *k, const ch
 		lengths_resolve(
 			&j->config, reward ? 1024 : 512, &length, reward ? NULL : &prompt, e) < 0 ||
 		tokenizer_load(&j->tokenizer, o->model_dir, e) < 0 ||
-		template_select(
-			&j->template, o->template_name, o->model_dir, j->tokenizer, how, e) < 0)
+		template_open(&j->template, &o->template, o->model_dir, j->tokenizer, how, e) < 0)
 		return -1;
 	template_describe(j->template, &j->template_text);
 	j->o.data.encode =
@@ -73,6 +72,9 @@ train(struct job *j, struct model *m, struct validator *v, const struct run_hook
 	j->checkpoints.source_dir = j->o.model_dir;
 	j->checkpoints.meta = meta.data;
 	j->checkpoints.meta_n = meta.len;
+	/* so that others who open OUT render as it was trained */
+	if (!template_is_own(j->template, j->o.model_dir))
+		j->checkpoints.chat_template = template_jinja(j->template);
 	j->checkpoints.other_bits = j->o.other_bits;
 	j->checkpoints.limit = (int)j->o.save_total_limit;
 	struct run r = {.o = &j->o.run,
@@ -100,6 +102,7 @@ note_validation(const struct job *j, const struct validator *v, const struct run
 		"validation on %d records, %lld dropped, %lld prompts cut; %s: template %s (%s)",
 		v->n, (long long)v->n_dropped, (long long)v->n_prompt_cut, j->o.validate.reward_dir,
 		template_name(v->scorer.template), v->how);
+	template_notes(v->scorer.template, true, &b);
 	h->note(h->ctx, b.data);
 	buf_free(&b);
 }

@@ -8,8 +8,9 @@
  * The calls come in this order: job_open, job_read, then job_plan or job_train; job_close always.
  */
 struct job_options {
-	const char *model_dir, *out_dir;       /* out_dir NULL: job_train will not be called */
-	const char *template_name;             /* NULL or "auto": the folder's */
+	const char *model_dir, *out_dir; /* out_dir NULL: job_train will not be called */
+	/* of what is trained; score_at with method rm only, else it is the validation's */
+	struct template_options template;
 	struct dataset_options data;           /* but encode */
 	int64_t max_length, max_prompt_length; /* 0: the defaults of lengths_resolve */
 	enum on_overlong on_overlong;

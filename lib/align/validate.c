@@ -67,6 +67,47 @@ read_prompts(struct validator *v, const char *file, struct sha256 *s, struct err
 	return rc;
 }
 
+/* What the scores depend on: the reward model, and its template where that can be chosen. */
+static void
+hash_scorer(const struct validator *v, struct sha256 *s)
+{
+	const char *hash = model_hash(v->scorer.model);
+	sha256_add(s, hash, strlen(hash));
+	if (template_jinja(v->scorer.template) == NULL &&
+		template_scores_at(v->scorer.template) == SCORE_AT_END_OF_TURN)
+		return;
+	struct buf b = BUF_INIT;
+	template_identity(v->scorer.template, &b);
+	sha256_add(s, b.data, b.len);
+	buf_free(&b);
+}
+
+/* Drops the prompts that the reward model's template refuses. */
+static int
+drop_refused(struct validator *v, const char *file, struct err *e)
+{
+	struct arena a;
+	struct encoded enc;
+	int kept = 0, rc = 1;
+	arena_init(&a);
+	for (int i = 0; i < v->n; i++) {
+		arena_reset(&a);
+		if (rc >= 0)
+			rc = scorer_encode(&v->scorer, &v->records[i], &a, &enc, e);
+		if (rc == 0) {
+			record_free(&v->records[i]);
+			v->n_dropped++;
+		} else {
+			v->records[kept++] = v->records[i];
+		}
+	}
+	arena_free(&a);
+	v->n = kept;
+	if (rc < 0)
+		return -1;
+	return kept > 0 ? 0 : err_set(e, ERR_DATA, "%s: no record to validate on", file);
+}
+
 int
 validator_open(struct validator *v, const struct validate_options *o, struct model *policy,
 	const struct encode_params *params, struct err *e)
@@ -77,11 +118,12 @@ validator_open(struct validator *v, const struct validate_options *o, struct mod
 	sha256_init(&s);
 	int rc = read_prompts(v, o->file, &s, e);
 	if (rc == 0)
-		rc = scorer_open(&v->scorer, o->reward_dir, HEAD_REWARD, NULL, 0, 0,
+		rc = scorer_open(&v->scorer, o->reward_dir, HEAD_REWARD, &o->template, 0, 0,
 			OVERLONG_TRUNCATE, policy->k, &v->how, e);
+	if (rc == 0)
+		rc = drop_refused(v, o->file, e);
 	if (rc == 0) {
-		const char *hash = model_hash(v->scorer.model);
-		sha256_add(&s, hash, strlen(hash));
+		hash_scorer(v, &s);
 		rc = generator_open(&v->generator, policy, (struct tokenizer *)params->tokenizer,
 			(struct template *)params->template, &greedy, (int)o->max_tokens,
 			params->max_length, params->max_prompt_length, NULL, (int)o->batch, e);
@@ -120,7 +162,8 @@ encode_answer(struct validator *v, int i, const struct gen_result *g, struct are
 	if (rc == 0)
 		rc = scorer_encode(&v->scorer, &r, a, out, e);
 	if (rc == 0)
-		rc = err_set(e, ERR_DATA, "record %s: too long to be scored", v->records[i].id);
+		rc = err_set(
+			e, ERR_DATA, "record %s cannot be scored: %s", v->records[i].id, out->why);
 	record_free(&r);
 	v->n_answer_cut += rc > 0 && out->responses_cut > 0;
 	if (rc > 0 && scorer_refuses(&v->scorer, out))

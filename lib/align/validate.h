@@ -25,8 +25,9 @@ struct validator {
 struct validate_options {
 	const char *file;       /* records; responses in it are not used */
 	const char *reward_dir; /* the reward model, with its own tokenizer and template */
-	int64_t max_tokens;     /* 0: the template's, else 128 */
-	int64_t batch;          /* sequences decoded at once */
+	struct template_options template; /* of the reward model */
+	int64_t max_tokens;               /* 0: the template's, else 128 */
+	int64_t batch;                    /* sequences decoded at once */
 };
 
 /*

@@ -23,6 +23,8 @@ augment_provenance(const struct generator *g, const char *model_name, uint64_t s
 	json_put(o, "hash", json_textn(model_hash(g->model), 12));
 	struct buf label = BUF_INIT;
 	json_put(o, "template", json_text(template_label(g->template, &label)));
+	if (template_date(g->template))
+		json_put(o, "date", json_text(template_date(g->template)));
 	buf_free(&label);
 	json_put(o, "max_tokens", json_integer(g->max_tokens));
 	json_put(o, "max_length", json_integer(g->max_length));
@@ -126,7 +128,7 @@ encode_prompt(struct augment *a, const struct record *r, struct arena *arena, st
 	if (rc < 0)
 		return filter_bad(a->filter, r->root, e);
 	if (rc == 0)
-		return filter_reject(a->filter, r, "too long (--on-overlong drop)", e);
+		return filter_reject(a->filter, r, out->why, e);
 	if (out->n_prompt == 0)
 		return filter_reject(a->filter, r, "the prompt has no tokens", e);
 	if (out->prompt_cut > 0) {

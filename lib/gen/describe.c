@@ -11,6 +11,7 @@ struct info {
 	struct tokenizer *tokenizer; /* NULL: none in the folder */
 	struct template *template;   /* NULL: none without a tokenizer */
 	const char *how;
+	struct err why; /* there is none */
 	size_t bytes;
 	int n_tensors;
 };
@@ -44,13 +45,12 @@ info_read(struct info *in, const char *dir, struct kernels *k, struct err *e)
 		return 0;
 	if (tokenizer_load(&in->tokenizer, dir, e) < 0)
 		return -1;
-	struct err why;
-	if (template_select(&in->template, NULL, dir, in->tokenizer, &in->how, &why) < 0) {
-		if (why.code == ERR_NOINPUT || why.code == ERR_IO) {
-			*e = why;
+	if (template_select(&in->template, NULL, dir, in->tokenizer, &in->how, &in->why) < 0) {
+		if (in->why.code == ERR_NOINPUT || in->why.code == ERR_IO) {
+			*e = in->why;
 			return -1;
 		}
-		in->how = "not recognised: give --template";
+		in->how = in->why.msg;
 	}
 	return 0;
 }
@@ -65,6 +65,17 @@ info_free(struct info *in)
 	if (in->model)
 		model_close(in->model);
 	config_free(&in->config);
+}
+
+/* What a template depends on beside its source. */
+static void
+put_template(const struct info *in, json_t *o)
+{
+	const struct template *p = in->template;
+	if (p && template_date(p))
+		json_put(o, "template_date", json_text(template_date(p)));
+	if (p && in->config.head == HEAD_REWARD && template_has_rest(p))
+		json_put(o, "score_at", json_text(score_at_name(template_scores_at(p))));
 }
 
 static json_t *
@@ -93,6 +104,7 @@ info_json(struct info *in, bool hash)
 			in->how);
 		json_object_update_missing(o, shape);
 		json_decref(shape);
+		put_template(in, o);
 	}
 	if (hash)
 		json_put(o, "hash", json_text(model_hash(in->model)));

@@ -17,15 +17,15 @@ open_decoder(struct scorer *s, struct err *e)
 }
 
 int
-scorer_open(struct scorer *s, const char *dir, enum model_head head, const char *template_name,
-	int max_length, int max_prompt_length, enum on_overlong on_overlong, struct kernels *k,
-	const char **how, struct err *e)
+scorer_open(struct scorer *s, const char *dir, enum model_head head,
+	const struct template_options *template, int max_length, int max_prompt_length,
+	enum on_overlong on_overlong, struct kernels *k, const char **how, struct err *e)
 {
 	*s = (struct scorer){.model = NULL};
 	struct model_open_options o = {.use = MODEL_INFER, .head = head};
 	bool lm = head == HEAD_LM;
 	if (tokenizer_load(&s->tokenizer, dir, e) < 0 ||
-		template_select(&s->template, template_name, dir, s->tokenizer, how, e) < 0 ||
+		template_open(&s->template, template, dir, s->tokenizer, how, e) < 0 ||
 		model_open(&s->model, dir, k, &o, e) < 0 ||
 		lengths_resolve(&s->model->config, lm ? 512 : 1024, &max_length,
 			lm ? &max_prompt_length : NULL, e) < 0 ||

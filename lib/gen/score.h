@@ -25,15 +25,15 @@ struct scorer {
 };
 
 /*
- * Opens a model folder with its tokenizer and template (name NULL: auto).  head says which kind:
+ * Opens a model folder with its tokenizer and template (options NULL: auto).  head says which kind:
  * HEAD_LM for scorer_logprobs, HEAD_REWARD for scorer_rewards.  max_length 0: 512 for a policy,
  * 1024 for a reward model, or the model's max_position_embeddings when that is less;
  * max_prompt_length 0: 384, or three quarters of max_length when that is less than 512.  ERR_CONFIG
- * when a limit does not fit the model or the other.  *how as in template_select.
+ * when a limit does not fit the model or the other.  *how as in template_open.
  */
-int scorer_open(struct scorer *s, const char *dir, enum model_head head, const char *template_name,
-	int max_length, int max_prompt_length, enum on_overlong on_overlong, struct kernels *k,
-	const char **how, struct err *e);
+int scorer_open(struct scorer *s, const char *dir, enum model_head head,
+	const struct template_options *template, int max_length, int max_prompt_length,
+	enum on_overlong on_overlong, struct kernels *k, const char **how, struct err *e);
 void scorer_close(struct scorer *s);
 
 /* encode_reward or encode_policy, whichever the model asks for. */

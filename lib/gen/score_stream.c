@@ -78,11 +78,11 @@ prepare(struct score_stream *s, struct window *w, struct scored *x, struct err *
 	int rc = scorer_encode(s->scorer, &x->record, a, &x->encoded, e);
 	if (rc < 0)
 		return filter_bad(s->filter, x->record.root, e);
-	const char *why =
-		rc == 0 ? "too long (--on-overlong drop)" : scorer_refuses(s->scorer, &x->encoded);
+	const char *why = rc == 0 ? x->encoded.why : scorer_refuses(s->scorer, &x->encoded);
 	if (why) {
+		rc = filter_reject(s->filter, &x->record, why, e);
 		arena_back(a, mark); /* the window may not be full for long */
-		return filter_reject(s->filter, &x->record, why, e);
+		return rc;
 	}
 	if (note_cuts(s, x, e) < 0)
 		return -1;
@@ -172,6 +172,11 @@ score_fields_init(
 	json_put(f->by, "hash", json_textn(model_hash(s->model), 12));
 	struct buf label = BUF_INIT;
 	json_put(f->by, "template", json_text(template_label(s->template, &label)));
+	if (template_date(s->template))
+		json_put(f->by, "date", json_text(template_date(s->template)));
+	if (f->reward && template_has_rest(s->template) &&
+		template_scores_at(s->template) == SCORE_AT_LAST)
+		json_put(f->by, "score_at", json_text("last"));
 	buf_free(&label);
 }
 

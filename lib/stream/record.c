@@ -15,10 +15,11 @@ role_name(enum role role)
 }
 
 static int
-read_turn(struct turn *t, const json_t *v, struct err *e)
+read_turn(struct turn *t, json_t *v, struct err *e)
 {
 	const char *role;
 	int rc;
+	t->json = v;
 	if (!json_is_object(v))
 		return err_set(e, ERR_DATA, "not an object");
 	if ((rc = json_get_string(v, "role", &role, NULL, e)) <= 0)
@@ -47,7 +48,8 @@ read_prompt(struct record *r, struct err *e)
 	r->turns = x_realloc(r->turns, n * sizeof *r->turns);
 	r->n_turns = (int)n;
 	if (r->raw) {
-		r->turns[0] = (struct turn){ROLE_USER, json_string_value(p), json_string_length(p)};
+		r->turns[0] =
+			(struct turn){ROLE_USER, json_string_value(p), json_string_length(p), NULL};
 		return 0;
 	}
 	for (size_t i = 0; i < n; i++)

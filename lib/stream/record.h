@@ -19,6 +19,7 @@ struct turn {
 	enum role role;
 	const char *text; /* UTF-8, no NUL inside (\u0000 is refused), NUL-terminated */
 	size_t n;
+	json_t *json; /* borrowed: the turn with its other members; NULL: it has none */
 };
 
 struct response {

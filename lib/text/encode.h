@@ -24,6 +24,7 @@ struct encoded {
 	int32_t **ids;  /* [n_responses][n_ids[k]], eos included where the response ended uncut */
 	int prompt_cut; /* tokens cut off the prompt */
 	int responses_cut; /* responses that were cut */
+	const char *why;   /* when 0 was returned */
 };
 
 /*
@@ -31,14 +32,15 @@ struct encoded {
  * with its eos unless !ended, and cut on the right so that prompt + response <= max_length: eos
  * counts, and a response of which only the eos is cut off counts as cut.  ERR_USAGE unless
  * 2 <= max_prompt_length < max_length.  n_ids[k] is 0 for an empty response without eos.
- * Returns 1 when encoded, 0 when the record is to be dropped (OVERLONG_DROP), -1 on error
- * (OVERLONG_ERROR: ERR_DATA).  All memory is out of a.
+ * Returns 1 when encoded, 0 when the record is to be rejected (OVERLONG_DROP, or the template
+ * refuses the conversation), -1 on error (OVERLONG_ERROR: ERR_DATA).  All memory is out of a.
  */
 int encode_policy(const struct encode_params *p, const struct record *r, struct arena *a,
 	struct encoded *out, struct err *e);
 
 /*
- * Reward model: ids[k] = [bos] template(prompt) + response k + eos, cut on the left to max_length
+ * Reward model: ids[k] = [bos] template(prompt) + response k + eos (and what the template writes
+ * behind it, where template_scores_at is the last token), cut on the left to max_length
  * per response (bos stays); n_prompt is the number of leading tokens that all ids[k] share as the
  * prompt when none was cut, else 0 (then the record is computed unshared); prompt = ids[0].
  * ids[k] are whole rows, prompt included.

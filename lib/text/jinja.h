@@ -40,7 +40,8 @@ struct jinja_text {
 	struct buf text;
 	struct buf mark; /* JINJA_LITERAL: the template wrote the byte, or bos_token and its like;
 			  * JINJA_DATA: it came out of a string of vars["messages"], through trim,
-			  * +, slices, replace, tojson ... too */
+			  * +, slices, replace, tojson ... too; but for a member "role" that is
+			  * one of system, user, assistant, tool and developer */
 };
 
 /*

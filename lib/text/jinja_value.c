@@ -47,6 +47,19 @@ jgrow_value(struct jvm *vm, const struct jgrow *g, enum jv_type type)
 
 /* ---- what JSON holds ---- */
 
+/* Who speaks is one of few words, and templates make special tokens of it: "<|" + role + "|>". */
+static bool
+is_role(const char *key, const json_t *value)
+{
+	static const char *const roles[] = {"system", "user", "assistant", "tool", "developer"};
+	if (strcmp(key, "role") != 0 || !json_is_string(value))
+		return false;
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+		if (strcmp(json_string_value(value), roles[i]) == 0)
+			return true;
+	return false;
+}
+
 static struct jv
 from_object(struct jvm *vm, const json_t *json, uint8_t mark)
 {
@@ -54,7 +67,8 @@ from_object(struct jvm *vm, const json_t *json, uint8_t mark)
 	const char *key;
 	json_t *value;
 	json_object_foreach((json_t *)json, key, value)
-		jd_set(vm, d, js_make(vm, key, strlen(key), mark), jv_json(vm, value, mark));
+		jd_set(vm, d, js_make(vm, key, strlen(key), mark),
+			jv_json(vm, value, is_role(key, value) ? JINJA_LITERAL : mark));
 	return (struct jv){JV_DICT, .dict = d};
 }
 

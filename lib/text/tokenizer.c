@@ -168,6 +168,22 @@ tokenizer_id(const struct tokenizer *t, const char *token)
 	return t->spm ? spm_find(t->spm, token) : bpe_find(&t->bpe, token, strlen(token));
 }
 
+int32_t
+tokenizer_special(const struct tokenizer *t, const char *s, size_t n, size_t *len)
+{
+	const struct added_token *best = NULL;
+	for (int32_t i = 0; i < t->added.n; i++) {
+		const struct added_token *a = &t->added.v[i];
+		if (a->special && a->n > 0 && a->n <= n && memcmp(a->s, s, a->n) == 0 &&
+			(best == NULL || a->n > best->n))
+			best = a;
+	}
+	if (best == NULL)
+		return -1;
+	*len = best->n;
+	return best->id;
+}
+
 const char *
 tokenizer_hash(const struct tokenizer *t)
 {

@@ -55,6 +55,8 @@ bool tokenizer_adds_bos(
 const char *tokenizer_kind(const struct tokenizer *t);
 /* Id of a token by its exact text (special ones included); -1 when there is none. */
 int32_t tokenizer_id(const struct tokenizer *t, const char *token);
+/* The longest special token that s begins with, and its length; -1: none. */
+int32_t tokenizer_special(const struct tokenizer *t, const char *s, size_t n, size_t *len);
 /* SHA-256 (hex) over what determines the ids: same tokenizer, same hash. */
 const char *tokenizer_hash(const struct tokenizer *t);
 /* The names of the files of dir that make up its tokenizer, for copying beside a saved model;

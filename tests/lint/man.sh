@@ -27,7 +27,7 @@ rm -r "$tmp"
 for page in man/pro-*.1; do
 	prog=$(basename "$page" .1)
 	if [ "$prog" = pro-model ]; then
-		help=$(for s in init info tokenizer tokenize import; do pro-model $s --help; done)
+		help=$(for s in init info tokenizer tokenize template import; do pro-model $s --help; done)
 	else
 		help=$("$prog" --help)
 	fi

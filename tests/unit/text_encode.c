@@ -1,5 +1,6 @@
 /* Records as ids against the shared golden lengths, and the cutting rules. */
 #include "lib/text/encode.h"
+#include "lib/text/writing.h"
 #include "tests/unit/text_util.h"
 
 /* A record by hand: prompt turns and responses out of literals. */
@@ -12,7 +13,7 @@ struct made {
 static void
 say(struct made *m, enum role role, const char *text)
 {
-	m->turns[m->r.n_turns++] = (struct turn){role, text, strlen(text)};
+	m->turns[m->r.n_turns++] = (struct turn){role, text, strlen(text), NULL};
 	m->r.turns = m->turns;
 }
 
@@ -283,6 +284,21 @@ unspellable(void)
 	setting_free(&s);
 }
 
+/* The ids of an answer alone. */
+static int
+answer_ids(const struct template *p, const struct tokenizer *t, const char *text, struct ids *out)
+{
+	struct turn q = {ROLE_USER, "q", 1, NULL};
+	struct writing w;
+	int rc = writing_begin(&w, p, t, &q, 1, NULL);
+	if (rc == 0)
+		rc = writing_respond(&w, text, strlen(text), true, NULL);
+	if (rc == 0)
+		rc = writing_ids(&w, WRITING_ANSWER, out, NULL);
+	writing_end(&w);
+	return rc;
+}
+
 /* Space before the response: a piece of its own text here, SentencePiece's dummy prefix there. */
 static void
 response_space(void)
@@ -292,10 +308,10 @@ response_space(void)
 	struct template *hh = NULL;
 	setting_init(&s, true, 8, 4, OVERLONG_TRUNCATE);
 	CHECK(template_select(&hh, "hh", NULL, NULL, NULL, NULL) == 0);
-	CHECK(template_response(hh, s.t, "ab", 2, &ids, NULL) == 0);
+	CHECK(answer_ids(hh, s.t, "ab", &ids) == 0);
 	CHECK_STR(spell(ids.v, (int)ids.n), "_ab");
 	ids.n = 0;
-	CHECK(template_response(s.plain, s.t, "ab", 2, &ids, NULL) == 0);
+	CHECK(answer_ids(s.plain, s.t, "ab", &ids) == 0);
 	CHECK_STR(spell(ids.v, (int)ids.n), "ab");
 	setting_free(&s);
 	if (shared_path("tokenizers/llama2-tokenizer.model")) {
@@ -306,10 +322,10 @@ response_space(void)
 		struct template *plain = NULL;
 		CHECK(t && template_select(&plain, "plain", NULL, NULL, NULL, NULL) == 0);
 		ids.n = 0;
-		CHECK(template_response(hh, t, "Hello world", 11, &ids, NULL) == 0);
+		CHECK(answer_ids(hh, t, "Hello world", &ids) == 0);
 		CHECK(ids.n == 2 && ids.v[0] == 15043 && ids.v[1] == 3186);
 		ids.n = 0;
-		CHECK(template_response(plain, t, "Hello world", 11, &ids, NULL) == 0);
+		CHECK(answer_ids(plain, t, "Hello world", &ids) == 0);
 		CHECK(ids.n == 2 && ids.v[0] == 10994 && ids.v[1] == 3186);
 		template_free(plain);
 		tokenizer_free(t);

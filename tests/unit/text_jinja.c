@@ -110,8 +110,9 @@ static const char *
 marked(const char *source)
 {
 	static struct buf b;
-	json_t *vars = json_pack("{s:[{s:s,s:s}],s:s,s:b}", "messages", "role", "user", "content",
-		" ab,<c>\xc3\xa9 ", "bos_token", "<s>", "add_generation_prompt", 1);
+	json_t *vars = json_pack("{s:[{s:s,s:s,s:s}],s:s,s:b}", "messages", "role", "user", "name",
+		"user", "content", " ab,<c>\xc3\xa9 ", "bos_token", "<s>", "add_generation_prompt",
+		1);
 	struct result r = render(source, strlen(source), vars);
 	buf_reset(&b);
 	buf_puts(&b, r.code ? r.e.msg : "");
@@ -139,17 +140,18 @@ test_provenance(void)
 			"[ a,]{[c>\xc3\xa9 ]"},
 		{"{{ messages[0].content|upper }}|{{ messages[0].content[3:5] }}",
 			"[ AB,<C>\xc3\x89 ]|[,<]"},
-		{"{{ messages[0]|tojson }}",
-			"{\"[role]\": \"[user]\", \"[content]\": \"[ ab,<c>\xc3\xa9 ]\"}"},
-		{"{{ '%s-%s' % (messages[0].role, 1) }} {{ '<{}>'.format(messages[0].role) }}",
+		{"{{ messages[0]|tojson }}", "{\"[role]\": \"user\", \"[name]\": \"[user]\", "
+					     "\"[content]\": \"[ ab,<c>\xc3\xa9 ]\"}"},
+		{"{{ '%s-%s' % (messages[0].name, 1) }} {{ '<{}>'.format(messages[0].name) }}",
 			"[user]-1 <[user]>"},
+		{"{{ '<|' + messages[0].role + '|>' }}", "<|user|>"},
 		{"{{ messages[0].content|e }}", "[ ab,&lt;c&gt;\xc3\xa9 ]"},
-		{"{% set x %}<{{ messages[0].role }}>{% endset %}{{ x * 2 }}", "<[user]><[user]>"},
-		{"{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(messages[0].role) }}", "<[user]>"},
-		{"{{ ['a' + messages[0].role] }}", "['a[user]']"},
-		{"{{ {'user': '<|user|>'}[messages[0].role] }}", "<|user|>"},
-		{"{{ messages[0].role|list|join }}{{ messages|length }}", "[user]1"},
-		{"{{ messages[0].role[::-1] }}{{ (messages[0].role ~ '!').title() }}",
+		{"{% set x %}<{{ messages[0].name }}>{% endset %}{{ x * 2 }}", "<[user]><[user]>"},
+		{"{% macro m(a) %}<{{ a }}>{% endmacro %}{{ m(messages[0].name) }}", "<[user]>"},
+		{"{{ ['a' + messages[0].name] }}", "['a[user]']"},
+		{"{{ {'user': '<|user|>'}[messages[0].name] }}", "<|user|>"},
+		{"{{ messages[0].name|list|join }}{{ messages|length }}", "[user]1"},
+		{"{{ messages[0].name[::-1] }}{{ (messages[0].name ~ '!').title() }}",
 			"[resuUser]!"},
 		{"{{ messages[0].content|indent(first=true) }}", "    [ ab,<c>\xc3\xa9 ]"},
 	};
