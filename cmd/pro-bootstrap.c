@@ -27,7 +27,8 @@ static const struct cli_option own[] = {
 	OPT_FLAG("naive", opt.naive, "samples rank by their reward alone"),
 	OPT_TEXT("source", boot.source, "LABEL", "label of the samples, with :PART behind"),
 	OPT_FLAG("dry-run", opt.dry_run, "print the shell pipeline instead of running it"),
-	OPT_FLAG("resume", opt.resume, "go on where a run was interrupted"),
+	OPT_FLAG("resume", opt.resume,
+		"begin, go on where a run was interrupted, or say that it is done"),
 	OPT_FLAG("allow-other-bits", boot.other_bits,
 		"--resume on another processor, where bits differ", .needs = "resume"),
 	OPT_FLAG("overwrite", opt.overwrite, "replace what is at --out and its work"),
@@ -284,14 +285,16 @@ run(struct filter *f, struct err *e)
 		rc = describe(&text, e);
 	if (rc == 0)
 		rc = bootstrap_claim(&boot, text.data, opt.resume, opt.overwrite, &lock, e);
-	if (rc == 0) {
+	if (rc == BOOT_DONE)
+		cli_info(&cli, "%s: done: nothing to do", boot.out);
+	if (rc == BOOT_NEW) {
 		rc = bootstrap_split(&boot, f, cli.expect, text.data, e);
 		if (rc < 0)
 			bootstrap_unclaim(&boot);
 		else
 			say_split(f);
 	}
-	if (rc >= 0)
+	if (rc >= 0 && rc != BOOT_DONE)
 		rc = bootstrap_run(&boot, cli.rejects, opt.clean, &hooks, e);
 	if (lock >= 0)
 		close(lock);

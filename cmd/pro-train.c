@@ -65,7 +65,7 @@ static const struct cli_option options[] = {
 	OPT_COUNT("eval-max-tokens", o.validate.max_tokens, 0, 1e6,
 		"tokens of an answer; 0: the template's limit, or 128", .needs = "validate"),
 	OPT_PICK("save-dtype", save_dtype, "f32|bf16|f16", "type of the saved weights"),
-	OPT_FLAG("resume", o.resume, "go on with the newest checkpoint"),
+	OPT_FLAG("resume", o.resume, "begin, go on with the newest checkpoint, or say that it is done"),
 	OPT_FLAG("allow-other-bits", o.other_bits,
 		"--resume on another processor, where bits differ", .needs = "resume"),
 	OPT_FLAG("overwrite", o.overwrite, "replace what is at --out"),

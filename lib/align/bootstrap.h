@@ -89,11 +89,13 @@ int bootstrap_check(const struct bootstrap *o, struct err *e);
 int bootstrap_hash_input(const char *const *files, int n, struct buf *out, struct err *e);
 /*
  * Claims OUT.work (made when missing), which one run at a time may have; *lock is its descriptor,
- * inherited by the programs.  Returns 0 when the data is to be split, 1 when a run goes on behind
- * that.  resume: ERR_NOINPUT without a run, ERR_CONFIG when it is finished or was begun with other
- * options ("name value" lines, the last one "input HASH", where HASH - fits all).  Else
- * ERR_CANTCREAT when OUT or a run is there, unless overwrite, which removes the run.
+ * inherited by the programs.  BOOT_NEW: the data is to be split; BOOT_GO_ON: a run goes on behind
+ * that, BOOT_DONE: it is finished (both only with resume).  resume: ERR_CONFIG when the run was
+ * begun with other options ("name value" lines, the last one "input HASH", where HASH - fits all).
+ * ERR_CANTCREAT when OUT or a run is there, unless overwrite, which removes the run.  ERR_TEMPFAIL
+ * when another run is at work.
  */
+enum { BOOT_NEW, BOOT_GO_ON, BOOT_DONE };
 int bootstrap_claim(const struct bootstrap *o, const char *options, bool resume, bool overwrite,
 	int *lock, struct err *e);
 /*

@@ -10,6 +10,7 @@
 
 #include "lib/align/bootstrap.h"
 #include "lib/align/made.h"
+#include "lib/align/same.h"
 #include "lib/base/file.h"
 
 static int
@@ -65,7 +66,7 @@ take_lock(const char *work, int *lock, struct err *e)
 		return err_errno(e, ERR_CANTCREAT, work);
 	for (int tries = 0; flock(*lock, LOCK_EX | LOCK_NB) < 0; tries++) {
 		if (errno != EWOULDBLOCK || tries == 30)
-			return err_set(e, ERR_CANTCREAT, "%s: another run is at work here", work);
+			return err_set(e, ERR_TEMPFAIL, "%s: another run is at work here", work);
 		usleep(100000);
 	}
 	return 0;
@@ -176,38 +177,37 @@ bootstrap_hash_input(const char *const *files, int n, struct buf *out, struct er
 	return rc;
 }
 
-/* Compares line by line; the input's hash may be unknown ("-") on either side. */
+/* The input's hash may be unknown ("-") on either side. */
 static int
 same_options(const char *was, const char *now, struct err *e)
 {
-	while (*was || *now) {
-		size_t n = strcspn(was, "\n"), m = strcspn(now, "\n");
-		bool unknown = strncmp(was, "input -", n) == 0 || strncmp(now, "input -", m) == 0;
-		if (!unknown && (n != m || memcmp(was, now, n) != 0))
-			return err_set(e, ERR_CONFIG, "--resume: was begun with '%.*s', not '%.*s'",
-				(int)n, was, (int)m, now);
-		was += n + (was[n] == '\n');
-		now += m + (now[m] == '\n');
-	}
-	return 0;
+	bool unknown = strstr(was, "\ninput -\n") || strstr(now, "\ninput -\n");
+	return settings_same(was, now, unknown ? "input" : NULL, e);
 }
 
 static int
-claim_for_resume(const struct bootstrap *o, const char *options, const char *work, struct err *e)
+claim_for_resume(const struct bootstrap *o, const char *options, struct err *e)
 {
 	struct buf path = BUF_INIT, was = BUF_INIT;
 	int rc = 0;
-	if (exists(o, -1, "finished"))
-		rc = err_set(e, ERR_CONFIG, "%s: this run is finished", o->out);
-	else if (!exists(o, -1, "options"))
-		rc = err_set(e, ERR_NOINPUT, "%s: no run to resume", work);
+	rc = file_read(bootstrap_path(o, -1, "options", &path), 1 << 20, &was, e);
 	if (rc == 0)
-		rc = file_read(bootstrap_path(o, -1, "options", &path), 1 << 20, &was, e);
+		rc = same_options(was.len ? was.data : "", options, e);
 	if (rc == 0)
-		rc = same_options(was.data, options, e);
+		rc = exists(o, -1, "finished") && file_exists(o->out) ? BOOT_DONE : BOOT_GO_ON;
 	buf_free(&path);
 	buf_free(&was);
 	return rc;
+}
+
+/* OUT is a model and its run has gone (--clean): there is nothing left to compare with. */
+static bool
+was_cleaned(const struct bootstrap *o)
+{
+	struct buf path = BUF_INIT;
+	bool model = file_exists(path_join(&path, o->out, "pro.json"));
+	buf_free(&path);
+	return model && !exists(o, -1, "");
 }
 
 int
@@ -216,32 +216,26 @@ bootstrap_claim(const struct bootstrap *o, const char *options, bool resume, boo
 {
 	struct buf b = BUF_INIT;
 	const char *work = bootstrap_path(o, -1, "", &b);
-	int rc = 0, resumed = 0;
+	int rc = 0;
 	*lock = -1;
-	if (resume && !file_exists(work))
-		rc = err_set(e, file_exists(o->out) ? ERR_CONFIG : ERR_NOINPUT,
-			"%s: no run to resume", work);
-	else if (!resume && !overwrite && file_exists(o->out))
+	if (resume && was_cleaned(o))
+		rc = BOOT_DONE;
+	else if (!overwrite && file_exists(o->out) && !(resume && exists(o, -1, "options")))
 		rc = err_set(e, ERR_CANTCREAT, "%s exists; --overwrite replaces it", o->out);
 	else if (made_check(o->out, "pro-bootstrap", e) < 0)
 		rc = -1;
-	else
-		rc = dir_make(work, e);
-	if (rc == 0)
-		rc = take_lock(work, lock, e);
-	if (rc == 0 && resume) {
-		rc = claim_for_resume(o, options, work, e);
-		resumed = rc == 0;
-	} else if (rc == 0) {
-		if (!overwrite && exists(o, -1, "options"))
+	else if ((rc = dir_make(work, e)) == 0 && (rc = take_lock(work, lock, e)) == 0) {
+		if (resume && exists(o, -1, "options"))
+			rc = claim_for_resume(o, options, e);
+		else if (!overwrite && exists(o, -1, "options"))
 			rc = err_set(e, ERR_CANTCREAT,
 				"%s: a run was here; --resume goes on, --overwrite begins again",
 				work);
-		if (rc == 0)
+		else
 			rc = remove_run(o, e);
 	}
 	buf_free(&b);
-	return rc < 0 ? rc : resumed;
+	return rc;
 }
 
 /* NAME.partial is whole: on the disk, then under its name. */

@@ -102,8 +102,7 @@ claim(struct checkpoints *c, struct err *e)
 		if (c->lock >= 0 && flock(c->lock, LOCK_EX | LOCK_NB) < 0) {
 			close(c->lock);
 			c->lock = -1; /* not ours: checkpoints_close leaves the folder alone */
-			return err_set(
-				e, ERR_CANTCREAT, "%s: another run is writing there", c->dir);
+			return err_set(e, ERR_TEMPFAIL, "%s: another run is writing there", c->dir);
 		}
 		if (c->lock >= 0 && fstat(c->lock, &st) == 0 && file_is(c->dir, &st))
 			return 0;
@@ -118,14 +117,13 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 	struct buf path = BUF_INIT;
 	int64_t *steps;
 	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
-	bool out = file_exists(c->out), finished = file_exists(path_join(&path, c->dir, FINISHED));
+	bool out = file_exists(c->out);
+	c->finished = file_exists(path_join(&path, c->dir, FINISHED));
+	c->go_on = resume && n > 0;
+	c->done = resume && n == 0 && out;
 	free(steps);
 	buf_free(&path);
-	if (resume && (finished || (n == 0 && out)))
-		rc = err_set(e, ERR_CONFIG, "%s: the run is finished: nothing to resume", c->out);
-	else if (resume && n == 0)
-		rc = err_set(e, ERR_NOINPUT, "%s: no checkpoint to resume from", c->dir);
-	else if (!resume && !overwrite && n > 0 && !finished)
+	if (!resume && !overwrite && n > 0 && !c->finished)
 		rc = err_set(e, ERR_CANTCREAT,
 			"%s: an unfinished run: --resume goes on with it, --overwrite discards it",
 			c->dir);
@@ -143,7 +141,7 @@ checkpoints_open(struct checkpoints *c, const char *out, bool resume, bool overw
 	struct buf b = BUF_INIT;
 	buf_printf(&b, "%s.checkpoints", c->out);
 	c->dir = b.data; /* kept */
-	if (check_start(c, resume, overwrite, e) < 0 || claim(c, e) < 0) {
+	if (claim(c, e) < 0 || check_start(c, resume, overwrite, e) < 0) {
 		checkpoints_close(c);
 		return -1;
 	}
@@ -200,6 +198,18 @@ checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
 {
 	leftover_sweep(c->out);
 	return remove_temporary(c->dir, e) < 0 || (!resume && discard(c, e) < 0) ? -1 : 0;
+}
+
+int
+checkpoints_reopen(struct checkpoints *c, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = unlink(path_join(&path, c->dir, FINISHED)) < 0 && errno != ENOENT
+			 ? err_set(e, ERR_IO, "%s: %s", path.data, strerror(errno))
+			 : 0;
+	c->finished = false;
+	buf_free(&path);
+	return rc;
 }
 
 int

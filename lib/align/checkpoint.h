@@ -21,6 +21,9 @@
  */
 struct checkpoints {
 	char *out, *dir;
+	bool finished;          /* the marker was there */
+	bool go_on;             /* resume, and there is a checkpoint to go on from */
+	bool done;              /* resume, and OUT is there without checkpoints */
 	int lock;               /* directory descriptor, flock'ed: one run at a time */
 	int limit;              /* step-N folders kept; at least 1 */
 	const char *source_dir; /* gives tokenizer files and config.json; borrowed */
@@ -33,15 +36,17 @@ struct checkpoints {
 
 /*
  * Claims OUT.checkpoints (made when missing).  A run that was not finished is there: ERR_CANTCREAT,
- * unless resume, or overwrite, which lets checkpoints_begin discard it.  resume without a
- * checkpoint: ERR_NOINPUT, or ERR_CONFIG when OUT is there and finished.  OUT exists:
- * ERR_CANTCREAT, unless overwrite or resume; always when it is not what pro-train made and nothing
- * else (made.h), for it would be removed.  Another process holds OUT.checkpoints: ERR_CANTCREAT.
+ * unless resume, or overwrite, which lets checkpoints_begin discard it.  resume begins where there
+ * is nothing; else it sets go_on or done.  OUT exists: ERR_CANTCREAT, unless overwrite or resume;
+ * always when it is not what pro-train made and nothing else (made.h), for it would be removed.
+ * Another process holds OUT.checkpoints: ERR_TEMPFAIL.
  */
 int checkpoints_open(
 	struct checkpoints *c, const char *out, bool resume, bool overwrite, struct err *e);
 /* Before the first write: removes left-overs, and unless resume all that another run left. */
 int checkpoints_begin(struct checkpoints *c, bool resume, struct err *e);
+/* A finished run is made longer: from now on it is unfinished. */
+int checkpoints_reopen(struct checkpoints *c, struct err *e);
 /* OUT is there: removes OUT.checkpoints, or keeps it, marked as finished. */
 int checkpoints_finish(struct checkpoints *c, bool keep, struct err *e);
 /* Lets go; an OUT.checkpoints in which nothing was written is removed. */
@@ -52,7 +57,8 @@ int checkpoint_save(struct checkpoints *c, const struct model *m, const struct o
 	const struct train_state *s, struct err *e);
 /*
  * Loads the newest good checkpoint into m and o, whose base model and data s describes (hashes,
- * settings and kernels are compared: ERR_CONFIG names the first that differs).  s gets step, total,
+ * settings and kernels are compared: ERR_CONFIG names the first that differs; a run that was at
+ * its end may be made longer).  s gets step, total,
  * tokens and best; *unlogged (reset) what of the log was not written.  Checkpoints that do not hold
  * are passed over, with a line each in notes; ERR_DATA when none is left.
  */

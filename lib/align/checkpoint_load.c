@@ -4,6 +4,7 @@
 
 #include "lib/align/checkpoint_impl.h"
 #include "lib/align/numbered.h"
+#include "lib/align/same.h"
 
 static int
 check_files(const char *dir, json_t *want, struct err *e)
@@ -73,23 +74,6 @@ load_optimizer(const char *dir, struct optim *o, struct err *e)
 	return rc;
 }
 
-/* The first line of `now` that `was` does not have at the same place. */
-static int
-compare_settings(const char *was, const char *now, struct err *e)
-{
-	while (*was || *now) {
-		size_t a = strcspn(was, "\n"), b = strcspn(now, "\n");
-		if (a != b || memcmp(was, now, a) != 0)
-			return err_set(e, ERR_CONFIG,
-				"cannot resume: the checkpoint was made with '%.*s', this is "
-				"'%.*s'",
-				(int)a, was, (int)b, now);
-		was += a + (was[a] != 0);
-		now += b + (now[b] != 0);
-	}
-	return 0;
-}
-
 static int
 compare_kernels(const struct checkpoints *c, const char *was, const char *now, struct buf *notes,
 	struct err *e)
@@ -98,7 +82,7 @@ compare_kernels(const struct checkpoints *c, const char *was, const char *now, s
 		return 0;
 	if (!c->other_bits)
 		return err_set(e, ERR_CONFIG,
-			"cannot resume: the checkpoint was computed by '%s', this is '%s': the "
+			"--resume: the checkpoint was computed by '%s', this is '%s': the "
 			"bits "
 			"would be others than in one go; --allow-other-bits goes on",
 			was, now);
@@ -111,15 +95,21 @@ static int
 compare_state(const struct checkpoints *c, const struct train_state *was,
 	const struct train_state *s, struct buf *notes, struct err *e)
 {
-	if (compare_settings(was->settings, s->settings, e) < 0)
+	bool finished = was->step == was->total;
+	if (settings_same(was->settings, s->settings, finished ? "updates" : NULL, e) < 0)
 		return -1;
 	if (strcmp(was->data_hash, s->data_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the training data is another one");
+		return err_set(e, ERR_CONFIG, "--resume: the training data is another one");
 	if (strcmp(was->model_hash, s->model_hash) != 0)
-		return err_set(e, ERR_CONFIG, "cannot resume: the base model is another one");
-	if (was->total != s->total)
+		return err_set(e, ERR_CONFIG, "--resume: the base model is another one");
+	if (finished && s->total < was->total)
 		return err_set(e, ERR_CONFIG,
-			"cannot resume: the checkpoint is of %lld updates, this is %lld",
+			"--resume: the run has done %lld updates, %lld are wanted",
+			(long long)was->total, (long long)s->total);
+	if (was->total != s->total)
+		buf_printf(notes,
+			"a finished run of %lld updates goes on to %lld, its learning rate as in a "
+			"run of that length\n",
 			(long long)was->total, (long long)s->total);
 	return compare_kernels(c, was->kernels, s->kernels, notes, e);
 }

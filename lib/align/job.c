@@ -83,8 +83,7 @@ train(struct job *j, struct model *m, struct validator *v, const struct run_hook
 		.data = &j->data,
 		.validator = v,
 		.checkpoints = &j->checkpoints,
-		.settings = settings.data,
-		.resume = j->o.resume};
+		.settings = settings.data};
 	int rc = run_train(&r, e);
 	buf_free(&settings);
 	buf_free(&meta);

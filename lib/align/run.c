@@ -1,3 +1,4 @@
+#include "lib/align/same.h"
 #include "lib/align/run.h"
 
 #include <math.h>
@@ -204,7 +205,14 @@ go_on(struct run *r, struct err *e)
 	for (char *p = notes.data, *end; p && (end = strchr(p, '\n')); p = end + 1)
 		note(r, "%.*s", (int)(end - p), p);
 	buf_free(&notes);
-	if (rc == 0) {
+	r->done = rc == 0 && s->step == s->total && r->checkpoints->finished &&
+		  file_exists(r->checkpoints->out);
+	if (r->done)
+		note(r, "%s: done at step %lld: nothing to do", r->checkpoints->out,
+			(long long)s->step);
+	else if (rc == 0 && r->checkpoints->finished)
+		rc = checkpoints_reopen(r->checkpoints, e);
+	if (rc == 0 && !r->done) {
 		r->saved = s->step;
 		note(r, "resumed at step %lld of %lld", (long long)s->step, (long long)s->total);
 	}
@@ -234,7 +242,7 @@ start(struct run *r, struct err *e)
 	r->saved = -1;
 	r->order_epoch = -1;
 	r->order = x_malloc(r->data->n * sizeof *r->order);
-	if (checkpoints_begin(r->checkpoints, r->resume, e) < 0)
+	if (checkpoints_begin(r->checkpoints, r->checkpoints->go_on, e) < 0)
 		return -1;
 	if (trainer_open(&r->trainer, r->model, r->data, &r->o->optim, (int)r->o->per_device, e) <
 		0)
@@ -245,7 +253,7 @@ start(struct run *r, struct err *e)
 		r->validator->interrupted = r->hooks.interrupted;
 		r->validator->ctx = r->hooks.ctx;
 	}
-	return r->resume ? go_on(r, e) : 0;
+	return r->checkpoints->go_on ? go_on(r, e) : 0;
 }
 
 static int
@@ -264,11 +272,24 @@ finish(struct run *r, struct err *e)
 	return checkpoints_finish(r->checkpoints, r->o->keep_checkpoints, e);
 }
 
+/* OUT is there and its checkpoints are gone: it must be what this run would make. */
+static int
+say_done(struct run *r, struct err *e)
+{
+	if (model_same(r->checkpoints->out, r->checkpoints->meta, e) < 0)
+		return -1;
+	r->done = true;
+	note(r, "%s: done: nothing to do", r->checkpoints->out);
+	return 0;
+}
+
 int
 run_train(struct run *r, struct err *e)
 {
+	if (r->checkpoints->done)
+		return say_done(r, e);
 	int rc = start(r, e);
-	if (rc == 0)
+	if (rc == 0 && !r->done)
 		rc = loop(r, e);
 	if (rc > 0)
 		rc = finish(r, e);

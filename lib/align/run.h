@@ -40,8 +40,8 @@ struct run {
 	struct validator *validator;     /* NULL: none */
 	struct checkpoints *checkpoints; /* opened */
 	const char *settings;            /* run_settings */
-	bool resume;
 
+	bool done; /* it was finished: nothing was done */
 	struct trainer trainer;
 	struct train_state state;
 	int64_t saved;       /* step of the newest checkpoint; -1 */
@@ -62,12 +62,13 @@ void run_settings(const struct run_options *o, const struct dataset *d, const st
 	const char *template_text, struct buf *out);
 
 /*
- * Trains.  The members above the empty line are set by the caller; r->model is trained in place.
- * ERR_TEMPFAIL: interrupted, a checkpoint was written.  A log that cannot be written ends the run
- * the same way, with hooks.log's error: what of it is missing is in the checkpoint, and a resumed
- * run writes it first.  ERR_SOFTWARE: a loss or gradient that is
- * not finite, naming step and record.  On success OUT is there and the checkpoints are gone
- * (unless keep_checkpoints).
+ * Trains.  The members above the empty line are set by the caller; r->model is trained in place,
+ * from the newest checkpoint where checkpoints_open found one to go on with; a run that is finished
+ * is noted, and nothing is done. ERR_TEMPFAIL: interrupted, a checkpoint was written.  A log that
+ * cannot be written ends the run the same way, with hooks.log's error: what of it is missing is in
+ * the checkpoint, and a resumed run writes it first.  ERR_SOFTWARE: a loss or gradient that is not
+ * finite, naming step and record.  On success OUT is there and the checkpoints are gone (unless
+ * keep_checkpoints).
  */
 int run_train(struct run *r, struct err *e);
 

@@ -16,7 +16,7 @@ enum err_code {
 	ERR_NOMEM = 71,       /* out of memory, or of what else the system gives (EX_OSERR) */
 	ERR_CANTCREAT = 73,   /* an output cannot be created */
 	ERR_IO = 74,          /* reading or writing failed on the way */
-	ERR_TEMPFAIL = 75,    /* interrupted; --resume goes on */
+	ERR_TEMPFAIL = 75,    /* interrupted, or another run is at work: the same again, later */
 	ERR_CONFIG = 78,      /* a model folder, checkpoint or option does not fit the other */
 };
 

@@ -56,6 +56,32 @@ options_find(const struct options *o, const char *name, size_t n, char letter)
 	return -1;
 }
 
+/* "text" in quotes, on one line. */
+static void
+put_quoted(struct buf *b, const char *s)
+{
+	buf_putc(b, '"');
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20)
+			buf_printf(b, "\\x%02x", (unsigned char)*s);
+		else
+			buf_printf(b, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
+	buf_putc(b, '"');
+}
+
+/* As it is, unless that could be taken for something else. */
+static void
+put_text(struct buf *b, const char *s)
+{
+	bool plain = *s != '"';
+	for (const char *p = s; *p; p++)
+		plain &= (unsigned char)*p >= 0x20;
+	if (plain)
+		buf_puts(b, s);
+	else
+		put_quoted(b, s);
+}
+
 void
 option_value(const struct cli_option *o, struct buf *b)
 {
@@ -73,7 +99,7 @@ option_value(const struct cli_option *o, struct buf *b)
 		buf_printf(b, "%.15g", *(double *)o->value);
 		break;
 	case CLI_TEXT:
-		buf_puts(b, *(const char **)o->value ? *(const char **)o->value : "");
+		put_text(b, *(const char **)o->value ? *(const char **)o->value : "");
 		break;
 	case CLI_CHOICE: {
 		const char *s = o->choices;
@@ -84,8 +110,10 @@ option_value(const struct cli_option *o, struct buf *b)
 	}
 	case CLI_LIST: {
 		const struct cli_list *l = o->value;
-		for (int i = 0; i < l->n; i++)
-			buf_printf(b, "%s%s", i ? " " : "", l->v[i]);
+		for (int i = 0; i < l->n; i++) {
+			buf_puts(b, i ? " " : "");
+			put_quoted(b, l->v[i]);
+		}
 		break;
 	}
 	}

@@ -113,7 +113,10 @@ int options_check(const struct options *o, struct err *e);
  */
 void options_guess(const struct options *o, const char *name, size_t n, struct buf *out);
 
-/* The value as it is written on a command line; nothing for a text that is not set. */
+/*
+ * The value on one line, such that different values are different texts: words of a list in quotes,
+ * a text too when it has control characters.  Nothing for a text that is not set.
+ */
 void option_value(const struct cli_option *o, struct buf *out);
 
 /* The word of "a|b|c" nearest to name, as [*n] bytes of words, or NULL when none is near. */

@@ -77,9 +77,15 @@ same_model "its script reads standard input" dry2
 check_exit 73 "what is there is not replaced" boot --out whole in.jsonl
 check "unless --overwrite" boot --out again --overwrite in.jsonl
 same_model "which gives the same model" again
-check_exit 78 "--resume of a finished run is not exit 0" boot --out whole --resume in.jsonl
-check_exit 66 "--resume of no run" boot --out none --resume in.jsonl
-holds "leaves nothing" ! -e none.work
+check "--resume of a finished run is done" boot --out whole --resume in.jsonl
+check_err "and says so" "whole: done: nothing to do"
+same_model "and changes nothing" whole
+check_exit 78 "with other options it is another run" boot --out whole --resume --max-tokens 7 in.jsonl
+check "--resume of no run begins" boot --out begun --resume in.jsonl
+same_model "as without it" begun
+mkdir held.work && exec 8<held.work && flock 8
+check_exit 75 "another run is at work" boot --out held in.jsonl
+exec 8<&-
 check_exit 64 "a wrong number for another program" boot --out none --learning-rate much in.jsonl
 check_err "is found before anything is done" "pro-train: --learning-rate: 'much' is not a number"
 check_exit 64 "--parts is needed" pro-bootstrap --model policy --reward rm --out none in.jsonl
@@ -139,8 +145,14 @@ done
 stop INT part-1/ranked.jsonl.partial
 holds "SIGINT: exit 75" "$rc" -eq 75
 check_exit 78 "resumed with another option" boot --out stopped --resume --learning-rate 2e-3 in.jsonl
-check_err "names it" "begun with .learning-rate 1e-3., not .learning-rate 1e-3 2e-3."
+check_err "names it" "begun with .learning-rate \"1e-3\"., this is .learning-rate \"1e-3\" \"2e-3\"."
 head -n 39 in.jsonl >other.jsonl
+check "two stops" boot --out two --stop a --stop b in.jsonl
+check_exit 78 "are not one of two words" boot --out two --resume --stop 'a b' in.jsonl
+check "a stop of lines" boot --out lines --stop $'\n\nHuman:' in.jsonl
+check_exit 78 "is not one of other lines" boot --out lines --resume --stop $'\nThe dog\nHuman:' in.jsonl
+head -n 3 two.work/options >options && mv options two.work/options
+check_exit 78 "options of which only the first lines are there" boot --out two --resume --stop a --stop b in.jsonl
 check_exit 78 "resumed with other input" boot --out stopped --resume other.jsonl
 check_err "says so" "input"
 boot --out stopped --resume </dev/null >log 2>err

@@ -238,10 +238,39 @@ check "wrong usage is 64" $?
 exits 64 run "$tmp/x" --beta -1 && exits 64 run "$tmp/x" --beta 1x && exits 64 run "$tmp/x" --method sft --no-sft
 check "a wrong --beta, and options of another method" $?
 exits 66 pro-train --model "$tmp/base" --out "$tmp/x" "$tmp/none.jsonl" && says none.jsonl &&
-	exits 66 run "$tmp/x" --resume && exits 66 pro-train --model "$tmp/none" --out "$tmp/x" "$tmp/train.jsonl"
-check "no input, no checkpoint, no model: 66" $?
-exits 73 run "$tmp/whole" && says "--overwrite" && exits 78 run "$tmp/whole" --resume && says "finished"
-check "a finished OUT: 73, and 78 under --resume" $?
+	exits 66 pro-train --model "$tmp/none" --out "$tmp/x" "$tmp/train.jsonl"
+check "no input, no model: 66" $?
+exits 73 run "$tmp/whole" && says "--overwrite"
+check "a finished OUT: 73" $?
+
+# --resume means "make it so": begin, go on, or say that it is done
+run "$tmp/so" --resume --learning-rate 1e-3 >"$tmp/so.log" && run "$tmp/begun" --learning-rate 1e-3 >"$tmp/begun.log" &&
+	cmp -s "$tmp/so/model.safetensors" "$tmp/begun/model.safetensors" && cmp -s <(field loss "$tmp/so.log") <(field loss "$tmp/begun.log")
+check "--resume of nothing begins" $?
+touch -d 2001-01-01 "$tmp/so/model.safetensors" && pro-train --model "$tmp/base" --out "$tmp/so" \
+	--resume --threads 1 --learning-rate 1e-3 --per-device-train-batch-size 2 --gradient-accumulation-steps 2 "$tmp/train.jsonl" >"$tmp/so.log" 2>"$tmp/err" &&
+	says "done: nothing to do" && [ ! -s "$tmp/so.log" ] && [ ! -e "$tmp/so.checkpoints" ] &&
+	[ "$tmp/so/model.safetensors" -ot "$tmp/base/model.safetensors" ]
+check "a second time it says that it is done, and writes nothing" $?
+exits 78 run "$tmp/so" --resume --learning-rate 2e-3 && says "is finished, with learning-rate '0.001', not '0.002'"
+check "but not of another run: 78" $?
+exits 78 run "$tmp/so" --resume --learning-rate 1e-3 --max-steps 9 && says "only a run with --keep-checkpoints"
+check "nor of a longer one" $?
+longer=(--lr-scheduler-type constant --keep-checkpoints)
+run "$tmp/five" "${longer[@]}" --max-steps 5 >"$tmp/five.log" && run "$tmp/longer" "${longer[@]}" --max-steps 3 >"$tmp/a.log" &&
+	run "$tmp/longer" "${longer[@]}" --max-steps 3 --resume >"$tmp/none.log" && [ ! -s "$tmp/none.log" ] &&
+	run "$tmp/longer" "${longer[@]}" --max-steps 5 --resume >"$tmp/b.log" &&
+	cmp -s "$tmp/five/model.safetensors" "$tmp/longer/model.safetensors"
+check "with --keep-checkpoints a finished run goes on to another --max-steps: the same bits" $?
+exits 78 run "$tmp/longer" "${longer[@]}" --max-steps 4 --resume && says "has done 5 updates, 4 are wanted"
+check "but not backwards" $?
+rm -r "$tmp/longer" && run "$tmp/longer" "${longer[@]}" --max-steps 5 --resume >"$tmp/none.log" &&
+	cmp -s "$tmp/five/model.safetensors" "$tmp/longer/model.safetensors"
+check "an OUT that was removed is there again" $?
+mkdir "$tmp/held.checkpoints" && exec 8<"$tmp/held.checkpoints" && flock 8
+exits 75 run "$tmp/held" && says "another run is writing there" && exits 75 run "$tmp/held" --resume
+check "another run is writing: 75" $?
+exec 8<&-
 exits 65 run "$tmp/x" --expect 39 && exits 65 pro-train --model "$tmp/base" --out "$tmp/x" </dev/null
 check "another number of records, or none: 65" $?
 { head -n 2 "$tmp/train.jsonl" && echo '{"id":"x","prompt":"p","responses":[{"text":7}]}'; } >"$tmp/wrong.jsonl"
