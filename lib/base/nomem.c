@@ -71,6 +71,7 @@ before_all(int argc, char **argv, char **environment)
 		program = slash ? slash + 1 : argv[0];
 	}
 	mem_on_failure(end);
+	nomem_wrap();
 }
 
 __attribute__((section(".preinit_array"), used)) static void (*const hook)(

@@ -100,6 +100,13 @@ sweep "pro-eval --reward" 30 "${eval[@]}" --reward rm --threads 1 in.jsonl
 sweep "pro-model info" 30 pro-model info m
 input=text
 sweep "pro-model tokenize" 30 pro-model tokenize m
+# an expression that is Oniguruma's business (lib/text/regex.h)
+cp -r toy.tokenizer slow && jq -c '.pre_tokenizer = {"type": "Sequence", "pretokenizers": [
+	{"type": "Split", "behavior": "Isolated", "invert": false,
+	"pattern": {"Regex": "\\b\\w+\\p{Han}?|(?i:straße)|[[:alpha:]&&[^a-c]]+|\\X(?<a>q)?|\\s+$"}},
+	{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]}' \
+	toy.tokenizer/tokenizer.json >slow/tokenizer.json
+sweep "pro-model tokenize, Oniguruma" 100 pro-model tokenize slow
 makes=made sweep "pro-model tokenizer" 40 pro-model tokenizer -q --vocab 262 -o made
 input=/dev/null
 makes=made sweep "pro-model init" 40 pro-model init -q -o made -t toy.tokenizer toy.json
