@@ -284,6 +284,8 @@ main(int argc, char **argv)
 	job_close(&j);
 	if (k)
 		k->close(k);
+	if (rc < 0 && e.code == ERR_NOMEM && !plan)
+		err_set(&e, ERR_NOMEM, "%s (--plan says what a run needs)", e.msg);
 	if (rc < 0)
 		cli_die(&cli, &e);
 	return cli_close_stdout(&cli);
