@@ -22,7 +22,9 @@ void tokenizer_free(struct tokenizer *t);
 /*
  * A text to encode is a list of pieces, joined before it is split into tokens: merges may cross
  * their borders.  `special` added tokens ("<|im_end|>") are recognised inside literal pieces only,
- * never in a record's text; added tokens that are not special are recognised everywhere.
+ * never in a record's text; added tokens that are not special are recognised everywhere.  Nor does
+ * a record make one by another way: not by its full-width letters under NFKC, where
+ * the library's Unigram would give the special token.
  */
 struct text_piece {
 	const char *s;

@@ -257,6 +257,13 @@ specials_from_literals_only(void)
 	const char *one = strstr(ids, " 1 ");
 	CHECK(one && strstr(one + 1, " 1 ") == NULL && strncmp(ids, "1 ", 2) != 0);
 	tokenizer_free(t);
+	/* nor in a form that the normaliser makes of it: <s> in full-width letters */
+	t = variant(json_object_get(json_object_get(root, "bases"), "unigram"), set);
+	ids = t ? text_ids(t, "\xef\xbc\x9c\x73\xef\xbc\x9e x", true) : "";
+	CHECK(t && *ids && strncmp(ids, "1 ", 2) == 0);
+	ids = t ? text_ids(t, "\xef\xbc\x9c\x73\xef\xbc\x9e x", false) : "";
+	CHECK(t && *ids && strncmp(ids, "1 ", 2) != 0 && strstr(ids, " 1 ") == NULL);
+	tokenizer_free(t);
 	json_decref(set);
 	json_decref(root);
 }
