@@ -1,4 +1,6 @@
 /* pro-score: scores every response of each record by a reward model or by a policy. */
+#include <unistd.h>
+
 #include "lib/base/cli.h"
 #include "lib/base/progress.h"
 #include "lib/gen/score_stream.h"
@@ -8,7 +10,7 @@ static struct {
 	struct template_options template;
 	int64_t max_length, max_prompt_length, batch_records;
 	int on_overlong, score_at;
-	bool tensors, joint;
+	bool tensors, joint, force;
 } opt = {.field = "reward"};
 
 static const struct cli_option options[] = {
@@ -19,6 +21,7 @@ static const struct cli_option options[] = {
 		.needs = "!tensors"),
 	OPT_FLAG("tensors", opt.tensors, "with --policy: write a tensor stream instead of records",
 		.needs = "policy"),
+	OPT_FLAG("force", opt.force, "write a tensor stream to a terminal too", .needs = "tensors"),
 	OPT_TEXT("reward-field", opt.field, "NAME",
 		"with --tensors, the rewards that are carried over", .needs = "tensors"),
 	OPT_TEXT("template", opt.template.name, "T", "how the prompt is written; default: auto"),
@@ -158,6 +161,12 @@ main(int argc, char **argv)
 	cli_parse(&cli, argc, argv);
 	if ((opt.reward == NULL) == (opt.policy == NULL)) {
 		err_set(&e, ERR_USAGE, "give one of --reward and --policy");
+		cli_die(&cli, &e);
+	}
+	if (opt.tensors && !opt.force && isatty(STDOUT_FILENO)) {
+		err_set(&e, ERR_USAGE,
+			"--tensors: standard output is a terminal; > FILE, | pro-train, or "
+			"--force");
 		cli_die(&cli, &e);
 	}
 	struct kernels *k = kernels_cpu_open((int)cli.threads);

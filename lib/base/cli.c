@@ -11,6 +11,7 @@
 #include "lib/base/file.h"
 #include "lib/base/nomem.h"
 #include "lib/base/streams.h"
+#include "lib/base/visible.h"
 
 #ifndef PRO_VERSION
 #define PRO_VERSION "0"
@@ -57,13 +58,10 @@ vmessage(const struct cli *c, const char *fmt, va_list ap)
 	char msg[4096];
 	vsnprintf(msg, sizeof msg, fmt, ap);
 	struct buf b = BUF_INIT;
+	if (isatty(STDERR_FILENO)) /* a line of progress, ours or of another program of the pipe */
+		buf_puts(&b, "\r\033[K");
 	buf_printf(&b, "%s: ", c->name);
-	for (const char *s = msg; *s; s++) {
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			buf_printf(&b, "\\x%02x", (unsigned char)*s);
-		else
-			buf_putc(&b, *s);
-	}
+	text_visible(&b, msg, strlen(msg));
 	buf_putc(&b, '\n');
 	fwrite(b.data, 1, b.len, stderr); /* one write: pipelines mix their stderrs */
 	buf_free(&b);
@@ -298,6 +296,8 @@ parse_one(struct cli *c, struct options *o, int i, int argc, char **argv)
 	return i;
 }
 
+static char stopping[128]; /* what the first signal says at once; empty under --quiet */
+
 void
 cli_parse(struct cli *c, int argc, char **argv)
 {
@@ -332,6 +332,10 @@ cli_parse(struct cli *c, int argc, char **argv)
 	if (options_check(&o, &e) < 0)
 		usage(c, "%s", e.msg);
 	options_free(&o);
+	if (!c->quiet)
+		snprintf(stopping, sizeof stopping,
+			"%s%s: stopping at the next good place; a second signal gives up\n",
+			isatty(STDERR_FILENO) ? "\r\033[K" : "", c->name);
 	if (strcmp(c->device, "auto") != 0 && strcmp(c->device, "cpu") != 0) {
 		cli_warn(c, "--device %s: this build computes on the CPU only", c->device);
 		exit(ERR_UNAVAILABLE);
@@ -345,7 +349,7 @@ cli_parse(struct cli *c, int argc, char **argv)
 void
 cli_catch_signals(void)
 {
-	streams_catch_signals();
+	streams_catch_signals(stopping);
 }
 
 bool

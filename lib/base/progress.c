@@ -4,6 +4,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/mem.h"
+
 double
 clock_seconds(void)
 {
@@ -33,15 +35,17 @@ progress_set(struct progress *p, int64_t done)
 		return;
 	p->drawn = now;
 	double rate = spent > 0 ? (double)done / spent : 0;
-	fprintf(stderr, "\r\033[K%s: %lld", p->name, (long long)done);
+	struct buf b = BUF_INIT;
+	buf_printf(&b, "\r\033[K%s: %lld", p->name, (long long)done);
 	if (p->total >= 0)
-		fprintf(stderr, " of %lld", (long long)p->total);
-	fprintf(stderr, " %s, %.1f/s", p->unit, rate);
+		buf_printf(&b, " of %lld", (long long)p->total);
+	buf_printf(&b, " %s, %.1f/s", p->unit, rate);
 	if (p->total >= 0 && rate > 0) {
 		long left = (long)((double)(p->total - done) / rate);
-		fprintf(stderr, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
+		buf_printf(&b, ", %ld:%02ld:%02ld left", left / 3600, left / 60 % 60, left % 60);
 	}
-	fflush(stderr);
+	fwrite(b.data, 1, b.len, stderr); /* one write: programs of a pipe share the terminal */
+	buf_free(&b);
 }
 
 void

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -134,16 +135,23 @@ streams_open(void)
 	}
 }
 
+static const char *first_said = "";
+
 static void
 on_signal(int sig)
 {
+	int why = errno;
+	if (!interrupted && *first_said && write(STDERR_FILENO, first_said, strlen(first_said)) < 0)
+		first_said = ""; /* nobody hears it */
 	interrupted = 1;
 	signal(sig, SIG_DFL);
+	errno = why;
 }
 
 void
-streams_catch_signals(void)
+streams_catch_signals(const char *said)
 {
+	first_said = said;
 	struct sigaction sa = {.sa_handler = on_signal}, was; /* no SA_RESTART: reads return */
 	for (int i = 0; i < N_STOP; i++)
 		if (sigaction(stop_signals[i], NULL, &was) == 0 &&

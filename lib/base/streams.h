@@ -27,9 +27,10 @@ size_t streams_write(const void *p, size_t n);
 /*
  * SIGTERM, SIGINT and SIGHUP (this one unless it was ignored at the start, as under nohup(1)) ask
  * the program to stop at the next good place: from then on streams_interrupted() is true.  A
- * second one kills.  Reads that wait return with EINTR.
+ * second one kills.  Reads that wait return with EINTR.  The first writes said (which must last;
+ * may be empty) to standard error at once.
  */
-void streams_catch_signals(void);
+void streams_catch_signals(const char *said);
 bool streams_interrupted(void);
 /* For a program that has something to keep: a reader that has gone is an error (EPIPE), not death.
  */

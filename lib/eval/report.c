@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/base/visible.h"
 #include "lib/eval/table.h"
 
 static bool
@@ -98,6 +99,15 @@ row(const struct evaluation *v, int system, struct table *t)
 	table_cell(t, "%lld", (long long)v->cells[0][system].n);
 }
 
+/* "NAME: text" or "text NAME", of a name that came from outside. */
+static void
+line_with(struct buf *out, const char *before, const char *name, const char *after)
+{
+	buf_puts(out, before);
+	text_visible(out, name, strlen(name));
+	buf_puts(out, after);
+}
+
 void
 report_table(const struct evaluation *v, const char *reward_from, struct buf *out)
 {
@@ -109,21 +119,21 @@ report_table(const struct evaluation *v, const char *reward_from, struct buf *ou
 	table_free(&t);
 	buf_putc(out, '\n');
 	if (has_char(v))
-		buf_printf(out,
+		line_with(out,
 			"charBLEU: nltk's sentence BLEU-4 over characters, not smoothed, mean over "
-			"records, x 100; reference %s\n",
-			v->params.reference);
+			"records, x 100; reference ",
+			v->params.reference, "\n");
 	if (has_sacre(v)) {
-		buf_printf(out, "sacreBLEU: corpus BLEU ");
+		buf_puts(out, "sacreBLEU: corpus BLEU ");
 		bleu_signature(out);
-		buf_printf(out, "; reference %s\n", v->params.reference);
+		line_with(out, "; reference ", v->params.reference, "\n");
 	}
 	if (v->params.reward)
-		buf_printf(out, "Reward: mean of sigmoid(score), x 100; scores from %s\n",
-			reward_from);
+		line_with(out, "Reward: mean of sigmoid(score), x 100; scores from ", reward_from,
+			"\n");
 	for (int f = 0; f < v->params.n_fields; f++)
-		buf_printf(out, "%s: mean\u00b1half the width of its 95 %% interval\n",
-			v->params.fields[f]);
+		line_with(out, "", v->params.fields[f],
+			": mean\u00b1half the width of its 95 % interval\n");
 }
 
 /* One system on one subset as named numbers, for JSON and CSV alike. */

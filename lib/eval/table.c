@@ -8,11 +8,16 @@
 
 #include <utf8proc.h>
 
+#include "lib/base/visible.h"
+
 void
 table_group(struct table *t, const char *name, int first, int n)
 {
 	t->groups = x_realloc(t->groups, (size_t)(t->n_groups + 1) * sizeof *t->groups);
-	t->groups[t->n_groups++] = (struct table_group){x_strdup(name), first, n};
+	struct buf b = BUF_INIT;
+	text_visible(&b, name, strlen(name));
+	t->groups[t->n_groups++] = (struct table_group){x_strdup(b.len ? b.data : ""), first, n};
+	buf_free(&b);
 }
 
 void
@@ -26,9 +31,11 @@ table_cell(struct table *t, const char *fmt, ...)
 	char *s = x_malloc((size_t)n + 1);
 	vsnprintf(s, (size_t)n + 1, fmt, again);
 	va_end(again);
-	for (char *p = s; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
+	struct buf b = BUF_INIT;
+	text_visible(&b, s, (size_t)n);
+	free(s);
+	s = x_strdup(b.len ? b.data : "");
+	buf_free(&b);
 	t->cells = x_realloc(t->cells, (t->n_cells + 1) * sizeof *t->cells);
 	t->cells[t->n_cells++] = s;
 }

@@ -20,7 +20,7 @@ struct table {
 /* A zeroed table is empty; n_cols is set before the first cell. */
 void table_group(struct table *t, const char *name, int first, int n);
 void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Appends the table as aligned text; control characters in cells are shown as '?'. */
+/* Appends the table as aligned text; cells and groups are as text_visible writes them. */
 void table_print(const struct table *t, struct buf *out);
 void table_free(struct table *t);
 

@@ -1,5 +1,6 @@
 #include "lib/gen/describe.h"
 
+#include "lib/base/visible.h"
 #include "lib/base/file.h"
 #include "lib/model/model.h"
 #include "lib/stream/json.h"
@@ -135,7 +136,7 @@ describe_lines(struct buf *out, const json_t *o)
 	{
 		buf_printf(out, "%-16s ", key);
 		if (json_is_string(v))
-			buf_puts(out, json_string_value(v));
+			text_visible(out, json_string_value(v), json_string_length(v));
 		else if (json_is_null(v) || (json_is_integer(v) && json_integer_value(v) < 0))
 			buf_puts(out, "none");
 		else

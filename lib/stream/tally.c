@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/visible.h"
+
 enum { NAME = 40, MAX_REASONS = 100 };
 
 int
@@ -34,6 +36,9 @@ tally_reason(struct tally *t, const char *reason)
 static void
 write_row(struct buf *out, const char *name, const struct tally_row *r, bool elsewhere)
 {
+	struct buf shown = BUF_INIT;
+	text_visible(&shown, name, strlen(name));
+	name = shown.len ? shown.data : "";
 	size_t n = strlen(name); /* the end of a long name tells more */
 	buf_printf(out, "%-*s %9lld %9lld %9lld", NAME, n > NAME ? name + n - NAME : name,
 		(long long)r->raw, (long long)r->kept,
@@ -41,6 +46,7 @@ write_row(struct buf *out, const char *name, const struct tally_row *r, bool els
 	if (elsewhere)
 		buf_printf(out, " %9lld", (long long)r->elsewhere);
 	buf_putc(out, '\n');
+	buf_free(&shown);
 }
 
 void

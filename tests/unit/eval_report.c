@@ -204,10 +204,10 @@ table_lines_up(void)
 	for (int i = 0; i < 9; i++)
 		table_cell(&t, "%s", cells[i]);
 	table_print(&t, &out);
-	CHECK_STR(out.data, "        a long name\n"
-			    "System        x   y\n"
-			    "\u4f60\u597d        1.5  22\n"
-			    "tab?          \u00b1   3\n");
+	CHECK_STR(out.data, "         a long name\n"
+			    "System         x   y\n"
+			    "\u4f60\u597d         1.5  22\n"
+			    "tab\\x09        \u00b1   3\n");
 	table_free(&t);
 	buf_free(&out);
 }

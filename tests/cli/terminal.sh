@@ -1,0 +1,44 @@
+#!/bin/bash
+# What a terminal gets: nothing raw from data, whole lines, and no binary stream.
+. tests/cli/lib.sh
+. tests/cli/toy.sh
+cd "$T" || exit 1
+PATH=$root/build/bin:$PATH
+
+printf '%s\n' '{"id":"a","prompt":"x","responses":[{"text":"a","source":"\u001b[31mX","\u202er":1},{"text":"b","source":"b"}],"subset":"\u001b[31mX\nTotal 99.99\u202e"}' >e.jsonl
+check "a table of names with control characters" pro-eval --hypothesis $'\e[31mX' --reference b --by subset e.jsonl
+holds "has none of them" "$(LC_ALL=C grep -c $'\e\|\xe2\x80\xae' "$T/out")" -eq 0
+holds "and no line of theirs" "$(grep -c '^Total 99.99' "$T/out")" -eq 0
+check_out "but their numbers" '\\x1b\[31mX\\x0aTotal 99.99\\u202e'
+check_exit 66 "a file of such a name" pro-rerank $'no\e[31m\xc2\x9b\xe2\x80\xae\xff'
+check_err "is shown so" 'no\\x1b\[31m\\u009b\\u202e\\xff: '
+cp e.jsonl $'in\e[2J.jsonl'
+check "--stats" pro-import --format records --stats $'in\e[2J.jsonl'
+holds "shows the file's name so" "$(grep -c $'\e' "$T/err")" -eq 0
+
+command -v script >/dev/null || { skip "a terminal" "no script(1)"; finish; }
+toy_model m lm && toy_records 4 >in.jsonl || { fail "toy models"; finish; }
+tty() { script -qec "$1" typescript >/dev/null </dev/null; }
+tty "pro-rerank none.jsonl"
+holds "exit status" $? -eq 66
+holds "in one line" "$(grep -c $'^\r\e\[Kpro-rerank: none.jsonl: ' typescript)" -eq 1
+tty "pro-score --policy m --tensors in.jsonl"
+holds "a tensor stream on a terminal is refused" $? -eq 64
+holds "and --force is named" "$(grep -c -- '--force' typescript)" -ge 1
+tty "pro-score --policy m --tensors --force in.jsonl"
+holds "--force writes it" $? -eq 0
+
+mkfifo in
+pro-augment --model m in 2>err >out &
+pid=$!
+exec 9>in
+head -n 1 in.jsonl >&9
+for _ in $(seq 100); do [ -s out ] && break; sleep 0.05; done
+kill -TERM $pid
+for _ in $(seq 100); do grep -q stopping err && break; sleep 0.05; done
+grep -q '^pro-augment: stopping at the next good place; a second signal gives up$' err
+status "the first signal is answered at once" $?
+exec 9>&-
+wait $pid
+holds "and ends the program" $? -eq 75
+finish

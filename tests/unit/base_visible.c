@@ -1,0 +1,63 @@
+/* What a terminal gets of texts that come from data. */
+#include "lib/base/visible.h"
+#include "tests/test.h"
+
+static const char *
+shown(const char *s, size_t n)
+{
+	static char text[200];
+	struct buf b = BUF_INIT;
+	text_visible(&b, s, n);
+	snprintf(text, sizeof text, "%s", b.len ? b.data : "");
+	buf_free(&b);
+	return text;
+}
+
+static void
+texts_stay(void)
+{
+	static const char *const plain[] = {"", "a b", "grün 猫 \U0001F408", "\\x1b", "\xc2\xa0",
+		"\xf4\x8f\xbf\xbf", "e\u0301", "\u200d\u200b"};
+	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+		CHECK_STR(shown(plain[i], strlen(plain[i])), plain[i]);
+}
+
+static void
+controls_are_numbers(void)
+{
+	static const char *const pairs[][2] = {{"\033[31mX", "\\x1b[31mX"},
+		{"a\nb\r\t", "a\\x0ab\\x0d\\x09"}, {"\x7f", "\\x7f"},
+		{"\xc2\x9b"
+		 "31m",
+			"\\u009b31m"},
+		{"\xc2\x80", "\\u0080"}, {"\xd8\x9c", "\\u061c"},
+		{"\xe2\x80\x8e\xe2\x80\x8f", "\\u200e\\u200f"},
+		{"\xe2\x80\xa8\xe2\x80\xa9", "\\u2028\\u2029"}, {"\xe2\x80\xae", "\\u202e"},
+		{"\xe2\x81\xa6\xe2\x81\xa9", "\\u2066\\u2069"}};
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		CHECK_STR(shown(pairs[i][0], strlen(pairs[i][0])), pairs[i][1]);
+	CHECK_STR(shown("a\0b", 3), "a\\x00b");
+}
+
+static void
+bytes_that_are_no_text_are_numbers(void)
+{
+	static const char *const pairs[][2] = {{"\xff", "\\xff"}, {"\x9b", "\\x9b"},
+		{"\xc3", "\\xc3"}, {"\xc0\xaf", "\\xc0\\xaf"}, {"\xe0\x80\x80", "\\xe0\\x80\\x80"},
+		{"\xed\xa0\x80", "\\xed\\xa0\\x80"}, {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
+		{"\xe2\x80"
+		 "x",
+			"\\xe2\\x80x"}};
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		CHECK_STR(shown(pairs[i][0], strlen(pairs[i][0])), pairs[i][1]);
+	CHECK_STR(shown("\xe2\x80\xae", 2), "\\xe2\\x80"); /* never beyond n */
+}
+
+int
+main(void)
+{
+	RUN(texts_stay);
+	RUN(controls_are_numbers);
+	RUN(bytes_that_are_no_text_are_numbers);
+	TEST_END;
+}
