@@ -100,12 +100,15 @@ check_part(const char *dir, struct err *e)
 	DIR *d = dir_open(dir);
 	int rc = d ? 0
 		   : err_set(e, ERR_CANTCREAT, "%s: exists and was not made by pro-bootstrap", dir);
-	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
+	errno = 0;
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d)); errno = 0)
 		if (!is_of_part(de->d_name))
 			rc = err_set(e, ERR_CANTCREAT,
 				"%s/%s: was not made by pro-bootstrap, which removes the rest: "
 				"move it away",
 				dir, de->d_name);
+	if (rc == 0 && errno != 0) /* what was not seen might be of others */
+		rc = err_errno(e, ERR_IO, dir);
 	if (d)
 		closedir(d);
 	return rc;

@@ -117,6 +117,10 @@ check_start(struct checkpoints *c, bool resume, bool overwrite, struct err *e)
 	struct buf path = BUF_INIT;
 	int64_t *steps;
 	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
+	if (n < 0) {
+		buf_free(&path);
+		return err_errno(e, ERR_IO, c->dir);
+	}
 	bool out = file_exists(c->out);
 	c->finished = file_exists(path_join(&path, c->dir, FINISHED));
 	c->go_on = resume && n > 0;
@@ -178,6 +182,8 @@ discard(struct checkpoints *c, struct err *e)
 	for (int p = 0; p < 2; p++) {
 		int64_t *v;
 		int n = numbered_list(c->dir, prefixes[p], &v);
+		if (n < 0)
+			rc = err_errno(e, ERR_IO, c->dir);
 		for (int i = 0; i < n && rc == 0; i++) {
 			const char *dir = checkpoint_folder(&path, c, prefixes[p], v[i]);
 			rc = made_check(dir, "pro-train", e);
@@ -193,11 +199,29 @@ discard(struct checkpoints *c, struct err *e)
 	return rc;
 }
 
+/* What every checkpoint needs of the base model's folder, which need not be there for so long. */
+static int
+keep_source(struct checkpoints *c, struct err *e)
+{
+	static const char *const own[] = {"config.json", "generation_config.json", NULL};
+	struct buf b = BUF_INIT;
+	buf_printf(&b, "%s/source", c->dir);
+	c->source = b.data; /* kept */
+	if (dir_remove(c->source, e) < 0 || dir_make(c->source, e) < 0)
+		return -1;
+	return folder_copy(c->source_dir, c->source, own, e) < 0 ||
+			       folder_copy(c->source_dir, c->source, tokenizer_files(), e) < 0
+		       ? -1
+		       : 0;
+}
+
 int
 checkpoints_begin(struct checkpoints *c, bool resume, struct err *e)
 {
 	leftover_sweep(c->out);
-	return remove_temporary(c->dir, e) < 0 || (!resume && discard(c, e) < 0) ? -1 : 0;
+	if (remove_temporary(c->dir, e) < 0 || (!resume && discard(c, e) < 0))
+		return -1;
+	return c->source_dir ? keep_source(c, e) : 0;
 }
 
 int
@@ -230,9 +254,12 @@ void
 checkpoints_close(struct checkpoints *c)
 {
 	if (c->lock >= 0) {
+		if (c->source)
+			dir_remove(c->source, NULL);
 		rmdir(c->dir); /* only when it is empty */
 		close(c->lock);
 	}
+	X_FREE(c->source);
 	X_FREE(c->out);
 	X_FREE(c->dir);
 	c->lock = -1;
@@ -328,9 +355,9 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 	if (rc == 0)
 		rc = dir_make(tmp.data, e);
 	if (rc == 0)
-		rc = model_save(m, tmp.data, c->source_dir, dtype, e);
-	if (rc == 0 && c->source_dir)
-		rc = folder_copy(c->source_dir, tmp.data, tokenizer_files(), e);
+		rc = model_save(m, tmp.data, c->source, dtype, e);
+	if (rc == 0 && c->source)
+		rc = folder_copy(c->source, tmp.data, tokenizer_files(), e);
 	if (rc == 0)
 		rc = write_text(tmp.data, "pro.json", c->meta, c->meta_n, e);
 	if (rc == 0 && c->chat_template)
@@ -353,34 +380,58 @@ write_folder(struct checkpoints *c, const char *to, const struct model *m, enum 
 
 /* ------------------------------------------------------------------ what stays */
 
-/* Removes step-N beyond the limit, and each best-N that no checkpoint left refers to. */
+/* The best-N that the first n steps refer to into used [n]; how many, -1 when one does not say. */
+static int
+bests_of(const struct checkpoints *c, const int64_t *steps, int n, int64_t *used)
+{
+	struct buf path = BUF_INIT;
+	int n_used = 0;
+	for (int i = 0; i < n && n_used >= 0; i++) {
+		struct saved_state x;
+		if (state_read(&x, checkpoint_folder(&path, c, "step-", steps[i]), NULL) < 0) {
+			n_used = -1;
+		} else {
+			used[n_used++] = x.s.best_step;
+			state_free(&x);
+		}
+	}
+	buf_free(&path);
+	return n_used;
+}
+
+static bool
+is_in(const int64_t *v, int n, int64_t x)
+{
+	for (int i = 0; i < n; i++)
+		if (v[i] == x)
+			return true;
+	return false;
+}
+
+/*
+ * Removes step-N beyond the limit, and each best-N that no checkpoint left refers to.  A state that
+ * cannot be read may refer to any: then all of them stay.
+ */
 static int
 prune(struct checkpoints *c, struct err *e)
 {
 	int64_t *steps, *bests;
 	struct buf path = BUF_INIT;
-	int n = numbered_list(c->dir, "step-", &steps), n_used = 0, rc = 0;
-	int64_t *used = x_malloc((size_t)(n + 1) * sizeof *used);
-	for (int i = 0; i < n && rc == 0; i++) {
-		const char *dir = checkpoint_folder(&path, c, "step-", steps[i]);
-		struct saved_state x;
-		if (i >= c->limit) {
-			rc = drop(c, dir, e);
-		} else if (state_read(&x, dir, NULL) == 0) {
-			used[n_used++] = x.s.best_step;
-			state_free(&x);
-		}
-	}
-	free(steps);
-	n = numbered_list(c->dir, "best-", &bests);
-	for (int i = 0; i < n && rc == 0; i++) {
-		bool needed = false;
-		for (int j = 0; j < n_used; j++)
-			needed |= used[j] == bests[i];
-		if (!needed)
+	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
+	if (n < 0)
+		return err_errno(e, ERR_IO, c->dir);
+	for (int i = c->limit; i < n && rc == 0; i++)
+		rc = drop(c, checkpoint_folder(&path, c, "step-", steps[i]), e);
+	int kept = n < c->limit ? n : c->limit;
+	int64_t *used = x_calloc((size_t)kept + 1, sizeof *used);
+	int n_used = bests_of(c, steps, kept, used);
+	int n_best = n_used < 0 ? 0 : numbered_list(c->dir, "best-", &bests);
+	for (int i = 0; i < n_best && rc == 0; i++)
+		if (!is_in(used, n_used, bests[i]))
 			rc = drop(c, checkpoint_folder(&path, c, "best-", bests[i]), e);
-	}
-	free(bests);
+	if (n_used >= 0)
+		free(bests);
+	free(steps);
 	free(used);
 	buf_free(&path);
 	return rc;

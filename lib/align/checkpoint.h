@@ -13,6 +13,7 @@
  *	step-N/	model folder (F32, with its tokenizer), optimizer.safetensors (m, v), state.json
  *	best-N/	model folder of the best validation so far
  *	tmp-X/	being written; never read, removed at the next start
+ *	source/	the base model's small files, while a run is at work: its folder may go
  *	finished	OUT is there; only where the checkpoints are kept
  *
  * Every folder is written under tmp-X, fsync'ed and renamed; state.json has the SHA-256 of the
@@ -27,6 +28,7 @@ struct checkpoints {
 	int lock;               /* directory descriptor, flock'ed: one run at a time */
 	int limit;              /* step-N folders kept; at least 1 */
 	const char *source_dir; /* gives tokenizer files and config.json; borrowed */
+	char *source;           /* our copy of those, from checkpoints_begin on */
 	const char *meta;       /* text of pro.json beside every model; borrowed */
 	size_t meta_n;
 	const char *chat_template; /* text of chat_template.jinja beside every model; borrowed;

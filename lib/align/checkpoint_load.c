@@ -189,6 +189,8 @@ checkpoint_load(struct checkpoints *c, struct model *m, struct optim *o, struct 
 {
 	int64_t *steps;
 	int n = numbered_list(c->dir, "step-", &steps), rc = 0;
+	if (n < 0)
+		return err_errno(e, ERR_IO, c->dir);
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = load_one(c, steps[i], m, o, s, unlogged, notes, e);
 	if (rc == 0 && n == 0)

@@ -37,11 +37,14 @@ made_check(const char *dir, const char *by, struct err *e)
 	DIR *d = dir_open(dir);
 	if (d == NULL || !file_exists(path_join(&path, dir, "pro.json")))
 		rc = err_set(e, ERR_CANTCREAT, "%s: exists and was not made by %s", dir, by);
-	for (struct dirent *de; d && rc == 0 && (de = readdir(d));)
+	errno = 0;
+	for (struct dirent *de; d && rc == 0 && (de = readdir(d)); errno = 0)
 		if (!is_ours(de->d_name))
 			rc = err_set(e, ERR_CANTCREAT,
 				"%s/%s: was not made by %s, which replaces %s: move it away", dir,
 				de->d_name, by, dir);
+	if (rc == 0 && errno != 0) /* what was not seen might be of others */
+		rc = err_errno(e, ERR_IO, dir);
 	if (d)
 		closedir(d);
 	buf_free(&path);

@@ -1,6 +1,7 @@
 #include "lib/align/numbered.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +28,9 @@ numbered_list(const char *dir, const char *prefix, int64_t **v)
 	*v = NULL;
 	DIR *d = dir_open(dir);
 	if (d == NULL)
-		return 0;
-	for (struct dirent *de; (de = readdir(d));) {
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	errno = 0;
+	for (struct dirent *de; (de = readdir(d)); errno = 0) {
 		int64_t x = folder_number(de->d_name, prefix);
 		if (x < 0)
 			continue;
@@ -39,6 +41,12 @@ numbered_list(const char *dir, const char *prefix, int64_t **v)
 			(*v)[i] = (*v)[i - 1];
 		(*v)[i] = x;
 	}
+	int why = errno;
 	closedir(d);
-	return n;
+	if (why == 0)
+		return n;
+	free(*v);
+	*v = NULL;
+	errno = why;
+	return -1;
 }

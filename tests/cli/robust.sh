@@ -51,6 +51,7 @@ for sig in TERM INT HUP; do
 		{ tail -n +2 rest.log >rest2 && tail -n "$(wc -l <rest2)" whole.log | cmp -s - rest2; }
 	holds "and its log lacks no line" $? -eq 0
 done
+rm -f log
 (
 	trap '' HUP
 	exec "${train[@]}" --out nohup --max-steps 400 ranked.jsonl >log 2>err
@@ -308,6 +309,18 @@ check "a run" "${train[@]}" --out left --max-steps 1 ranked.jsonl
 holds "removes what a dead one left" -z "$(find . -maxdepth 1 -name 'left.tmp*')" -a ! -e left.checkpoints -a -f left/pro.json
 check "pro-model init" pro-model init -q --out left2 -t toy.tokenizer toy.json
 holds "does too" ! -e "left2.tmp-pro-$dead"
+
+# --- the base model's folder goes while the run is at work
+cp -r m going && rm -f log
+"${train[@]/#m/going}" --out gone3 --max-steps 400 ranked.jsonl >log 2>err &
+pid=$!
+while [ ! -s log ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+rm -r going
+wait $pid
+holds "training does not need the base model's folder once it has begun" $? -eq 0
+same_weights "nor are the weights others" whole gone3
+same "nor the tokenizer" m/tokenizer.json gone3/tokenizer.json
+holds "and nothing is left" ! -e gone3.checkpoints
 
 # --- links that lead out of a model's folder
 cp -r m linked && echo '{"secret":1}' >secret && ln -s ../secret linked/special_tokens_map.json
