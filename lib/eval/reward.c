@@ -65,7 +65,7 @@ reward_queue_add(struct reward_queue *q, struct record *r, const char *where, co
 	int rc = encode_wanted(q, r, &w, e);
 	if (rc < 0)
 		return err_prefix(e, "%s", where);
-	*why = rc == 0 ? "too long for the reward model" : scorer_refuses(q->scorer, &w.encoded);
+	*why = rc == 0 ? w.encoded.why : scorer_refuses(q->scorer, &w.encoded);
 	if (*why) {
 		q->rows++; /* its memory goes with the next flush, which must come */
 		return REWARD_DROPPED;

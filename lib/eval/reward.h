@@ -30,7 +30,7 @@ void reward_queue_free(struct reward_queue *q);
 /*
  * Adds a record, whose content moves into the queue (r is left empty) unless it was dropped; it
  * must have a response that evaluation_wants.  where (copied) is put before errors that come
- * later.  Returns an enum reward_added (REWARD_DROPPED: *why, a static phrase, says why) or -1;
+ * later.  Returns an enum reward_added (REWARD_DROPPED: *why, until the next call, says why) or -1;
  * ERR_SOFTWARE for a score that is not finite.
  */
 int reward_queue_add(struct reward_queue *q, struct record *r, const char *where, const char **why,

@@ -183,6 +183,10 @@ model strict.rm reward "$alternating" && cat bad.jsonl in.jsonl >mixed.jsonl
 check "validate: refused prompts are dropped" pro-train --model policy --out v2 --max-steps 1 --validate mixed.jsonl \
 	--validate-reward strict.rm --eval-max-tokens 2 in.jsonl
 check_err "validate: and counted" 'validation on 2 records, 1 dropped'
+jq -c '.responses[].source = "s"' mixed.jsonl >systems.jsonl
+check "eval: a refused conversation" pro-eval --hypothesis s --reward strict.rm --rejects rejects systems.jsonl
+holds "eval: the reason is listed" "$(jq -r .reason rejects)" = "refused by the template: Roles must alternate"
+check_err "eval: where scores are read" 'at the last token that it writes'
 
 # ---- pro-bootstrap passes them on
 
