@@ -67,7 +67,9 @@ static double started;
 static void
 tick(void *filter)
 {
-	progress_set(&progress, ((struct filter *)filter)->n_out);
+	const struct filter *f = filter;
+	progress_bytes(&progress, input_bytes_done(f->in), input_bytes_total(f->in));
+	progress_set(&progress, f->n_out);
 }
 
 static bool
@@ -138,7 +140,7 @@ report(const struct augment *a, const struct filter *f, const struct generator *
 static int
 run(struct augment *a, struct filter *f, struct err *e)
 {
-	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet);
+	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
 	started = clock_seconds();
 	int rc = augment_run(a, e);
 	progress_end(&progress);

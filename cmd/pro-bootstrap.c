@@ -170,6 +170,10 @@ pass_options(void)
 			strings_add(to, "--device");
 			strings_add(to, "%s", cli.device);
 		}
+		if (cli.progress_interval != 30) {
+			strings_add(to, "--progress-interval");
+			strings_add(to, "%lld", (long long)cli.progress_interval);
+		}
 		if (cli.quiet)
 			strings_add(to, "--quiet");
 	}
@@ -243,7 +247,7 @@ describe(struct buf *out, struct err *e)
 {
 	static const char *const not_these[] = {"dry-run ", "resume ", "allow-other-bits ",
 		"overwrite ", "clean ", "part ", "threads ", "device ", "expect ", "rejects ",
-		"quiet "};
+		"progress-interval ", "quiet "};
 	struct buf all = BUF_INIT;
 	cli_describe(&cli, &all);
 	for (char *line = all.data, *end; *line; line = end) {

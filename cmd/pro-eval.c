@@ -172,13 +172,14 @@ evaluate(struct filter *f, struct evaluation *v, struct reward_queue *q, struct 
 {
 	struct record r = {0};
 	struct progress progress;
-	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet);
+	progress_init(&progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
 	int rc;
 	while ((rc = filter_next(f, &r, e)) > 0) {
 		rc = q ? add_scored(f, q, &r, e) : add(f, v, &r, e);
 		if (rc < 0)
 			break;
 		f->n_out += rc;
+		progress_bytes(&progress, input_bytes_done(f->in), input_bytes_total(f->in));
 		progress_set(&progress, f->n_in);
 	}
 	if (rc >= 0 && q)

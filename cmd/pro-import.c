@@ -204,6 +204,7 @@ import_all(struct run *r, struct progress *p, struct err *e)
 		}
 		json_decref(v);
 		arena_reset(&r->arena);
+		progress_bytes(p, input_bytes_done(r->f.in), input_bytes_total(r->f.in));
 		progress_set(p, r->f.n_in);
 		if (rc < 0)
 			return -1;
@@ -276,7 +277,7 @@ main(int argc, char **argv)
 	if (filter_open(&r.f, cli.files, cli.n_files, stdout, cli.rejects, &e) < 0)
 		cli_die(&cli, &e);
 	r.f.skip_bad = cli.on_bad_line == 1;
-	progress_init(&p, cli.name, "records", -1, cli.quiet);
+	progress_init(&p, cli.name, "records", -1, cli.quiet, cli.progress_interval);
 	int rc = import_all(&r, &p, &e);
 	progress_end(&p);
 	if (rc == 0)

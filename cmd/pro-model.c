@@ -68,7 +68,7 @@ cmd_init(int argc, char **argv)
 	struct cli c = {.name = "pro-model",
 		.command = "init",
 		.draws = "",
-		.lacks = "expect rejects on-bad-line",
+		.lacks = "expect rejects on-bad-line progress-interval",
 		.operands = "CONFIG",
 		.summary = "Makes a model with random weights from a config.json",
 		.options = options,
@@ -122,7 +122,7 @@ cmd_info(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "info",
-		.lacks = "expect rejects on-bad-line",
+		.lacks = "expect rejects on-bad-line progress-interval",
 		.operands = "DIR",
 		.summary = "Describes a model folder",
 		.options = options,
@@ -178,7 +178,7 @@ cmd_tokenizer(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenizer",
-		.lacks = "expect rejects on-bad-line",
+		.lacks = "expect rejects on-bad-line progress-interval",
 		.operands = "",
 		.summary = "Trains a byte-level BPE tokenizer on the text of standard input",
 		.options = options,
@@ -231,7 +231,7 @@ cmd_tokenize(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "tokenize",
-		.lacks = "rejects on-bad-line",
+		.lacks = "rejects on-bad-line progress-interval",
 		.operands = "DIR",
 		.summary = "Prints the token ids of every line of standard input, without bos",
 		.options = options,
@@ -344,6 +344,7 @@ cmd_template(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "template",
+		.lacks = "progress-interval",
 		.operands = "DIR [FILE...]",
 		.summary = "Shows what the template of a folder makes of records",
 		.options = options,
@@ -409,7 +410,7 @@ cmd_import(int argc, char **argv)
 	};
 	struct cli c = {.name = "pro-model",
 		.command = "import",
-		.lacks = "expect rejects on-bad-line",
+		.lacks = "expect rejects on-bad-line progress-interval",
 		.operands = "FILE.gguf DIR",
 		.summary = "Makes a model folder out of a GGUF file",
 		.options = options,

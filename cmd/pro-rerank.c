@@ -62,6 +62,8 @@ done(void *ctx, struct scored *x, struct err *e)
 	}
 	if (filter_emit(&j->filter, &x->record, false, e) < 0)
 		return -1;
+	progress_bytes(
+		&j->progress, input_bytes_done(j->filter.in), input_bytes_total(j->filter.in));
 	progress_set(&j->progress, j->filter.n_out);
 	return 0;
 }
@@ -90,7 +92,8 @@ static int
 run(struct job *j, struct err *e)
 {
 	double start = clock_seconds();
-	progress_init(&j->progress, cli.name, "records", cli.expect, cli.quiet);
+	progress_init(
+		&j->progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
 	int rc = score_stream_run(&j->stream, e);
 	progress_end(&j->progress);
 	double seconds = clock_seconds() - start;

@@ -241,7 +241,7 @@ train(struct job *j, struct err *e)
 	struct run_hooks hooks = {
 		&p, print_log, print_note, show_progress, is_interrupted, seconds};
 	cli_describe(&cli, &described);
-	progress_init(&p, cli.name, "steps", -1, cli.quiet);
+	progress_init(&p, cli.name, "steps", -1, cli.quiet, cli.progress_interval);
 	int rc = job_train(j, &hooks, described.data, e);
 	progress_end(&p);
 	buf_free(&described);

@@ -20,7 +20,7 @@
 #define PRO_BUILD "unknown build"
 #endif
 
-enum { N_STANDARD = 9 };
+enum { N_STANDARD = 10 };
 
 /*
  * --threads and --device are bounds, which a program without a model keeps too; --seed is a promise
@@ -40,6 +40,9 @@ standard_options(struct cli *c, struct cli_option t[N_STANDARD + 1])
 			"write what was rejected or cut, with line and reason"),
 		OPT_PICK("on-bad-line", c->on_bad_line, "error|skip",
 			"stop at what is no record, or reject it and go on"),
+		OPT_COUNT("progress-interval", c->progress_interval, 0, 1e6,
+			"seconds between lines of progress where stderr is no terminal; 0: none",
+			.metavar = "SECONDS"),
 		OPT_FLAG("quiet", c->quiet, "no progress and no notes on stderr", .letter = 'q'),
 		OPT_FLAG("version", dummy, "print version and build facts, and exit"),
 		OPT_FLAG("help", dummy, "print this help, and exit", .letter = 'h'),
@@ -307,6 +310,7 @@ cli_parse(struct cli *c, int argc, char **argv)
 	c->seed = 42;
 	c->device = "auto";
 	c->expect = -1;
+	c->progress_interval = 30;
 	struct cli_option std[N_STANDARD + 1];
 	struct options o;
 	standard_options(c, std);

@@ -34,13 +34,14 @@ struct cli {
 
 	/* The options every program has, filled by cli_parse: */
 	bool quiet;
-	uint64_t seed;       /* default 42, as in the paper's code */
-	int64_t threads;     /* at most; 0: all cores of the affinity mask */
-	const char *device;  /* auto | cpu (| cuda[:n] later) */
-	int64_t expect;      /* -1: not asked for */
-	const char *rejects; /* NULL: none */
-	int on_bad_line;     /* index into error|skip */
-	const char **files;  /* operands; n_files 0 means stdin */
+	uint64_t seed;             /* default 42, as in the paper's code */
+	int64_t threads;           /* at most; 0: all cores of the affinity mask */
+	const char *device;        /* auto | cpu (| cuda[:n] later) */
+	int64_t expect;            /* -1: not asked for */
+	const char *rejects;       /* NULL: none */
+	int64_t progress_interval; /* seconds; default 30, 0: none */
+	int on_bad_line;           /* index into error|skip */
+	const char **files;        /* operands; n_files 0 means stdin */
 	int n_files;
 };
 

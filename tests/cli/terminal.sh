@@ -28,6 +28,14 @@ holds "and --force is named" "$(grep -c -- '--force' typescript)" -ge 1
 tty "pro-score --policy m --tensors --force in.jsonl"
 holds "--force writes it" $? -eq 0
 
+# lines of progress in a log: records, and the share of the bytes of a plain file
+toy_records 20000 >many.jsonl
+augment=(pro-augment --model m --max-tokens 100 --progress-interval 1 --threads 1)
+check_exit 75 "progress in a log" timeout --preserve-status -s TERM 3 "${augment[@]}" --expect 20000 many.jsonl
+check_err "is a line with the total" '^pro-augment: [0-9]+ of 20000 records, [0-9.]+/s, [0-9:]+ left$'
+check_exit 75 "without a total" timeout --preserve-status -s TERM 3 "${augment[@]}" many.jsonl
+check_err "it is the share of a plain file's bytes" '^pro-augment: [0-9]+ records, [0-9.]+/s, [0-9]+ %, [0-9:]+ left$'
+
 mkfifo in
 pro-augment --model m in 2>err >out &
 pid=$!
