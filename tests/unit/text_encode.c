@@ -112,7 +112,7 @@ letters(bool bos)
 		"{\"id\":1,\"content\":\"</s>\",\"special\":true}],\"pre_tokenizer\":{\"type\":"
 		"\"ByteLevel\",\"add_prefix_space\":false},\"model\":{\"type\":\"BPE\",\"merges\":["
 		"],"
-		"\"vocab\":{\"\u0120\":28");
+		"\"vocab\":{\"<s>\":0,\"</s>\":1,\"\u0120\":28");
 	for (char c = 'a'; c <= 'z'; c++)
 		buf_printf(&b, ",\"%c\":%d", c, c - 'a' + 2);
 	buf_puts(&b, "}}}");
