@@ -202,9 +202,7 @@ close_rejects(struct filter *f, struct err *e)
 		return 0;
 	f->rejects = NULL;
 	errno = 0;
-	bool bad = ferror(file) || fflush(file) == EOF;
-	if (!bad && fsync(fileno(file)) < 0)
-		bad = errno != EINVAL && errno != EROFS; /* a pipe, a device: nothing to wait for */
+	bool bad = ferror(file) || fflush(file) == EOF || fd_sync(fileno(file)) < 0;
 	int why = errno;
 	if (fclose(file) == EOF && !bad)
 		bad = true, why = errno;

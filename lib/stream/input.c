@@ -83,6 +83,7 @@ input_next_file(struct input *in, struct err *e)
 	in->begins_line = true;
 	in->counted = in->lost = in->has_text = in->eof = false;
 	in->data.len = in->pos = 0;
+	buf_reserve(&in->data, INPUT_CHUNK); /* data[0] can be looked at */
 	in->fd = is_stdin(in, i) ? STDIN_FILENO : open(in->name, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
 		return err_set(e, errno == EINTR ? ERR_TEMPFAIL : ERR_NOINPUT, "%s: %s%s", in->name,

@@ -113,6 +113,18 @@ say(struct buf *out, const char *text, const char *name)
 	buf_puts(out, text);
 }
 
+/* A line is enough, that a program which writes line by line is not waited for: LINE bytes tell
+ * wide text, and all marks with a line end inside are shorter than SHORT.  The last mark is tar's.
+ */
+bool
+sniff_enough(const char *p, size_t n)
+{
+	enum { LINE = 8, SHORT = 16, LONG = 257 + 5 };
+	bool json = n > 0 && *p && strchr(" \t\r\n\x1e\xef{[\"-0123456789tfnNI", *p);
+	bool line = n > 0 && memchr(p, '\n', n) && !memchr(p, '\0', n);
+	return n >= (json ? SHORT : LONG) || (line && n >= (json ? LINE : SHORT));
+}
+
 /* "UTF-16LE" ...: by its byte order mark, or by the zeros beside a first character of ASCII. */
 static const char *
 wide_text(const unsigned char *p, size_t n)

@@ -14,6 +14,8 @@
  * refused whole.  sniff_text: text that does not begin as JSON does, as far as it can be told
  * from one bad line (CSV, YAML ...); false and nothing appended when it cannot.
  */
+/* n bytes are enough for both: however a file's bytes come in pieces, it is told alike. */
+bool sniff_enough(const char *p, size_t n);
 bool sniff_binary(const char *p, size_t n, const char *name, struct buf *out);
 bool sniff_text(const char *p, size_t n, const char *name, struct buf *out);
 

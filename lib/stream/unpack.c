@@ -167,7 +167,8 @@ read_gzip(struct unpack *u, void *p, size_t n, struct err *e)
 	u->between = rc == Z_STREAM_END;
 	if (rc == Z_MEM_ERROR)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	if (rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END)
+	bool bad = rc != Z_OK && rc != Z_BUF_ERROR && rc != Z_STREAM_END;
+	if (bad && u->z.avail_out == n) /* else what is whole first; the next call says it again */
 		return err_set(e, ERR_DATA, "broken gzip: %s", u->z.msg ? u->z.msg : "no data");
 	return (int64_t)(n - u->z.avail_out);
 }

@@ -214,11 +214,66 @@ first_of_line(const struct scan *s, const char *p, size_t n)
 	return i < n && p[i] == '{' ? s->at : 0;
 }
 
+/* The line at pos ends within LONG_LINE bytes: 1, 0; -1 on error. */
+static int
+is_short(struct input *in, struct err *e)
+{
+	enum { LONG_LINE = 1 << 20 };
+	for (size_t from = 0;;) {
+		size_t have = in->data.len - in->pos;
+		if (in->eof || memchr(in->data.data + in->pos + from, '\n', have - from))
+			return 1;
+		if (have > LONG_LINE)
+			return 0;
+		from = have;
+		if (input_fill(in, e) < 0)
+			return -1;
+	}
+}
+
+/*
+ * One of many values on a line, whose end may be far (some systems write streams without a line
+ * end), is read without looking for it: 1 or -1 as input_value, 0 when the line must tell.
+ */
+static int
+read_ahead(struct input *in, json_t **v, struct err *e)
+{
+	struct scan s;
+	scan_init(&s);
+	int rc = scan_on(in, &s, e);
+	if (rc <= 0)
+		return rc == -2 ? -1 : 0;
+	size_t i = s.at;
+	for (;;) {
+		if (in->pos + i < in->data.len) {
+			char c = in->data.data[in->pos + i++];
+			if (c == '{' || c == '\n')
+				break;
+			if (c != ' ' && c != '\t' && c != '\r' && c != '\x1e')
+				return 0;
+		} else if (in->eof) {
+			break;
+		} else if (input_fill(in, e) < 0) {
+			return -1;
+		}
+	}
+	*v = parse(in, s.at, e);
+	take(in, s.at);
+	return result(in, *v, v);
+}
+
 static int
 read_line(struct input *in, json_t **v, struct err *e)
 {
 	bool first = in->layout == LAYOUT_BEGIN;
 	in->layout = LAYOUT_LINES;
+	int rc = in->begins_line ? is_short(in, e) : 0;
+	if (rc == 0)
+		rc = read_ahead(in, v, e);
+	else if (rc > 0)
+		rc = 0;
+	if (rc != 0)
+		return rc;
 	int64_t n = line_length(in, 0, e);
 	if (n < 0)
 		return -1;
@@ -226,7 +281,7 @@ read_line(struct input *in, json_t **v, struct err *e)
 	if (*v == NULL) {
 		struct scan s;
 		scan_init(&s);
-		int rc = scan_more(&s, in->data.data + in->pos, (size_t)n);
+		rc = scan_more(&s, in->data.data + in->pos, (size_t)n);
 		size_t one = rc > 0 ? first_of_line(&s, in->data.data + in->pos, (size_t)n) : 0;
 		bool more = in->pos + (size_t)n < in->data.len;
 		if (one > 0) {
@@ -294,10 +349,8 @@ read_element(struct input *in, json_t **v, struct err *e)
 		return -1;
 	if (rc < 0)
 		return bad_element(in, &s, v, e);
-	if (rc == 0) {
-		in->row += 0;
+	if (rc == 0)
 		return cut_short(in, e);
-	}
 	*v = parse(in, s.at, e);
 	take(in, s.at);
 	in->layout = LAYOUT_NEXT;
@@ -309,15 +362,9 @@ static int
 start_file(struct input *in, struct err *e)
 {
 	struct buf said = BUF_INIT;
-	for (;;) {
-		size_t have = in->data.len - in->pos;
-		const char *p = in->data.data + in->pos;
-		if (in->eof || have >= 8 ||
-			(have > 0 && (strchr("{[", *p) || memchr(p, '\n', have))))
-			break;
+	while (!in->eof && !sniff_enough(in->data.data + in->pos, in->data.len - in->pos))
 		if (input_fill(in, e) < 0)
 			return -1;
-	}
 	in->layout = LAYOUT_BEGIN;
 	size_t have = in->data.len - in->pos;
 	if (have == 0)

@@ -1,3 +1,4 @@
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -308,6 +309,58 @@ test_scan(void)
 	CHECK(scan_more(&s, deep, sizeof deep) == -1 && s.at == SCAN_DEPTH);
 }
 
+/* As some systems write streams: no line ends at all.  Quadratic work would not come to an end. */
+static void
+test_many_values_on_a_line(void)
+{
+	enum { MANY = 100000 };
+	struct buf text = BUF_INIT;
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&text, "{\"value\":%9d,\"pad\":\"}{\\\"\"}%s", i, i % 3 ? "" : " ");
+	buf_puts(&text, "{\"a\":1}{\"b\":oh}{\"c\":3}\n{\"d\":4}\n");
+	const char *f = file_of("many", text.data, text.len);
+	struct input *in = input_open(&f, 1);
+	struct err e = {0};
+	json_t *v = NULL;
+	int good = 0, bad = 0, rc;
+	while ((rc = input_value(in, &v, &e)) > 0 || (rc < 0 && input_bad(in))) {
+		json_t *number = rc > 0 ? json_object_get(v, "value") : NULL;
+		good += rc > 0 && (good >= MANY || json_integer_value(number) == good);
+		bad += rc < 0;
+		CHECK(input_lineno(in) == (good < MANY + 3 ? 1 : 2));
+		if (rc > 0)
+			json_decref(v);
+	}
+	CHECK(rc == 0);
+	CHECK(good == MANY + 3);
+	CHECK(bad == 1);
+	CHECK(input_lines(in) == MANY + 4);
+	input_close(in);
+	buf_free(&text);
+}
+
+/* What a file is told by comes in pieces, by a socket as standard input: a packet a read(2). */
+static void
+test_pieces(void)
+{
+	static const char *const texts[] = {"version https://git-lfs.github.com/spec/v1\noid",
+		"SQLite format 3", "[{\"a\":1}]"};
+	for (int i = 0; i < 3; i++) {
+		int fd[2];
+		CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fd) == 0);
+		size_t n = strlen(texts[i]) + (i == 1); /* its NUL, too */
+		for (size_t at = 0; at < n; at += 3)
+			CHECK(send(fd[1], texts[i] + at, n - at < 3 ? n - at : 3, 0) > 0);
+		close(fd[1]);
+		dup2(fd[0], STDIN_FILENO);
+		close(fd[0]);
+		const char *got = values_of_file(NULL, 0);
+		CHECK(strstr(got, i == 0   ? "!!stdin: is a Git LFS pointer"
+				  : i == 1 ? "!!stdin: is an SQLite database"
+					   : "1:{\"a\":1}|#1") == got);
+	}
+}
+
 int
 main(void)
 {
@@ -322,6 +375,8 @@ main(void)
 	RUN(test_foreign_files_are_named);
 	RUN(test_other_text_is_named);
 	RUN(test_a_slow_pipe);
+	RUN(test_many_values_on_a_line);
+	RUN(test_pieces);
 	RUN(test_scan);
 	char cmd[64];
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
