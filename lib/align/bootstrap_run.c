@@ -249,7 +249,7 @@ finish_file(const struct bootstrap *o, int part, const char *name, struct err *e
 	bootstrap_path(o, part, name, &to);
 	buf_printf(&from, "%s.partial", to.data);
 	int fd = open(from.data, O_RDONLY | O_CLOEXEC), rc = 0;
-	if (fd < 0 || fsync(fd) < 0 || rename(from.data, to.data) < 0)
+	if (fd < 0 || fd_sync(fd) < 0 || rename(from.data, to.data) < 0 || sync_parent(to.data) < 0)
 		rc = err_errno(e, ERR_IO, to.data);
 	if (fd >= 0)
 		close(fd);

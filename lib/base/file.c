@@ -135,12 +135,15 @@ dir_make(const char *path, struct err *e)
 		if (*s != '/')
 			continue;
 		*s = '\0';
-		mkdir(p, 0777); /* the last one tells */
+		if (mkdir(p, 0777) == 0) /* the last one tells */
+			sync_parent(p);
 		*s = '/';
 	}
 	int rc = 0;
 	struct stat st;
-	if (mkdir(p, 0777) < 0 && (errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode)))
+	if (mkdir(p, 0777) == 0)
+		rc = sync_parent(p) < 0 ? err_errno(e, ERR_IO, path) : 0;
+	else if (errno != EEXIST || stat(p, &st) < 0 || !S_ISDIR(st.st_mode))
 		rc = err_errno(e, ERR_CANTCREAT, path);
 	free(p);
 	return rc;
@@ -240,17 +243,25 @@ out_write(struct out *o, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-static int
+int
+fd_sync(int fd)
+{
+	int rc = TEMP_FAILURE_RETRY(fsync(fd));
+	return rc < 0 && errno != EINVAL && errno != EROFS ? -1 : 0;
+}
+
+int
 sync_parent(const char *path)
 {
 	char *copy = x_strdup(path);
 	int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(copy);
-	if (fd < 0)
-		return -1;
-	int rc = TEMP_FAILURE_RETRY(fsync(fd));
+	if (fd < 0) /* one may make files where one may not look */
+		return errno == EACCES ? 0 : -1;
+	int rc = fd_sync(fd), why = errno;
 	close(fd);
-	return rc < 0 && errno != EINVAL ? -1 : 0; /* some file systems cannot fsync a directory */
+	errno = why;
+	return rc;
 }
 
 int

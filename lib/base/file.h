@@ -54,6 +54,10 @@ int file_open(const char *path, struct stat *st, struct err *e);
  * the end only, or -1; fd_write: 0 or -1; errno is set. */
 ssize_t fd_read(int fd, void *p, size_t n);
 int fd_write(int fd, const void *p, size_t n);
+/* fsync(2), whatever signals come; no error where there is nothing to wait for (a pipe, a device, a
+ * file system that cannot).  sync_parent: the folder that has path's name.  0 or -1 with errno. */
+int fd_sync(int fd);
+int sync_parent(const char *path);
 /* Reads a whole small file (at most max bytes; more is ERR_DATA) behind what is in out. */
 int file_read(const char *path, size_t max, struct buf *out, struct err *e);
 /* 1 when path names something, even what cannot be looked at: a link to nothing too. */
@@ -66,7 +70,7 @@ bool file_same(const char *a, const char *b);
 const char *path_join(struct buf *out, const char *dir, const char *name);
 /* opendir(3) that ends the program when there is no memory: NULL says that it cannot be read. */
 DIR *dir_open(const char *path);
-/* Directory with its parents; no error when it exists. */
+/* Directory with its parents, whose names are on the disk then; no error when it exists. */
 int dir_make(const char *path, struct err *e);
 /* Removes a directory and all below it; no error when it is not there. */
 int dir_remove(const char *path, struct err *e);

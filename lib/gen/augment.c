@@ -168,6 +168,20 @@ submit(struct augment *a, struct item *x, struct arena *arena, struct err *e)
 	return 1;
 }
 
+/* 0: the input would make us wait, and there is work.  When there is none, what is done is on the
+ * disk before we wait. */
+static int
+may_read(struct augment *a, const struct queue *q, struct err *e)
+{
+	if (!q->first && !a->resume)
+		return 1;
+	if (input_ready(a->filter->in))
+		return 1;
+	if (q->first)
+		return 0;
+	return resume_sync(a->resume, true, e) < 0 ? -1 : 1;
+}
+
 /* Reads until the generator has enough, or would wait for the input with work to do: 1, 0 at the
  * end of the input. */
 static int
@@ -180,8 +194,11 @@ feed(struct augment *a, struct queue *q, struct arena *arena, struct err *e)
 			rc = err_set(e, ERR_TEMPFAIL, "interrupted");
 			break;
 		}
-		if (q->first && !input_ready(a->filter->in))
+		int ready = may_read(a, q, e);
+		if (ready <= 0) {
+			rc = ready < 0 ? -1 : rc;
 			break;
+		}
 		if ((rc = filter_next(a->filter, &spare, e)) <= 0)
 			break;
 		arena_reset(arena);
@@ -232,7 +249,8 @@ sample(struct augment *a, struct err *e)
 			break;
 		}
 		working = generator_step(a->generator, e);
-		if (working < 0 || drain(a, &q, e) < 0)
+		if (working < 0 || drain(a, &q, e) < 0 ||
+			(a->resume && resume_sync(a->resume, false, e) < 0))
 			rc = -1;
 	}
 	if (rc == 0 && more < 0) {
@@ -241,6 +259,8 @@ sample(struct augment *a, struct err *e)
 	}
 	if (rc == 0 && a->resume)
 		rc = resume_end(a->resume, e);
+	if (a->resume && resume_sync(a->resume, true, rc < 0 ? NULL : e) < 0)
+		rc = -1;
 	generator_clear(a->generator);
 	while (q.first)
 		pop(&q);

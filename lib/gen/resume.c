@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/file.h"
@@ -75,10 +76,20 @@ drop_torn(struct resume *r, struct err *e)
 	return 0;
 }
 
+static double
+seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 int
 resume_open(struct resume *r, const char *path, struct err *e)
 {
-	*r = (struct resume){.path = x_strdup(path)};
+	/* dirty: a killed run may have left what is not on the disk */
+	*r = (struct resume){.path = x_strdup(path), .clock = seconds, .dirty = true};
+	bool new = !file_exists(path);
 	idmap_init(&r->ids);
 	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	if (fd < 0) {
@@ -89,6 +100,12 @@ resume_open(struct resume *r, const char *path, struct err *e)
 		close(fd);
 		goto fail;
 	}
+	if (new &&sync_parent(path) < 0) {
+		err_errno(e, ERR_IO, path);
+		close(fd);
+		goto fail;
+	}
+	r->synced = r->clock();
 	r->f = fdopen(fd, "a"); /* the lock lives as long as fd */
 	if (r->f == NULL) {
 		close(fd);
@@ -191,5 +208,18 @@ resume_write(struct resume *r, const struct record *x, struct err *e)
 	/* past stdio, which loses what it has when a signal comes */
 	if (fd_write(fileno(r->f), r->line.data, r->line.len) < 0)
 		return err_errno(e, ERR_IO, r->path);
+	r->dirty = true;
+	return resume_sync(r, false, e);
+}
+
+int
+resume_sync(struct resume *r, bool now, struct err *e)
+{
+	if (!r->dirty || (!now && r->clock() - r->synced < RESUME_SYNC))
+		return 0;
+	if (fd_sync(fileno(r->f)) < 0)
+		return err_errno(e, ERR_IO, r->path);
+	r->dirty = false;
+	r->synced = r->clock();
 	return 0;
 }

@@ -163,6 +163,31 @@ pro-augment -q --threads 1 --model m --max-tokens 30 --resume hit.jsonl some.jso
 	pro-augment -q --threads 1 --model m --max-tokens 30 some.jsonl | cmp -s - hit.jsonl
 status "SIGKILL at any moment loses no finished record" $?
 
+# A power cut: what is written is fsync'ed, together, and before the run ends or waits.
+if strace -qq -o trace true 2>/dev/null; then
+	calls() { # ... of the file, a letter each: w write, s fsync, r a read of the input
+		sed -n "s/^write($1,.*/w/p; s/^fsync($1).*/s/p; s/^read(0,.*/r/p" trace | tr -d '\n'
+	}
+	number() { sed -n 's/^openat(.*"safe.jsonl".* = \([0-9]*\)$/\1/p' trace | head -n 1; }
+	traced() { strace -qq -o trace -e trace=openat,write,fsync,read pro-augment -q --threads 1 --model m --max-tokens 12 --resume safe.jsonl "$@"; }
+	traced in.jsonl
+	[[ $(calls "$(number)") =~ ^(w+s)+$ ]]
+	status "--resume: what was written is on the disk when the run ends" $?
+	rm safe.jsonl
+	{ head -n 5 in.jsonl; sleep 1.5; tail -n +6 in.jsonl; } | traced
+	[[ $(calls "$(number)") =~ ^rw[ws]*sr[rws]*ws$ ]]
+	status "... and before it waits for more" $?
+	strace -qq -o trace -e trace=openat,fsync pro-augment -q --threads 1 --model m --max-tokens 12 --resume safe.jsonl in.jsonl
+	[ "$(calls "$(number)")" = s ]
+	status "... also what an earlier run had written" $?
+	rm safe.jsonl
+	strace -qq -o trace -e trace=fsync -e inject=fsync:error=EIO pro-augment -q --threads 1 --model m --max-tokens 12 --resume safe.jsonl in.jsonl 2>err
+	[ $? -eq 74 ] && grep -q "safe.jsonl: Input/output error" err
+	status "... or it is said that it is not: exit 74" $?
+else
+	skip "what is written is on the disk" "no strace that may trace"
+fi
+
 # mistakes
 exits "neither --model nor --from" 64 "one of --model and --from" pro-augment in.jsonl
 exits "both" 64 "one of --model and --from" pro-augment --model m --from in.jsonl in.jsonl
