@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/base/visible.h"
+#include "lib/eval/table.h"
 
 int
 agreement_add(struct agreement *a, const struct record *r, struct err *e)
@@ -43,10 +43,8 @@ void
 agreement_table(const struct agreement *a, struct buf *out)
 {
 	double low, high, p = agreement_share(a, &low, &high);
-	buf_puts(out, "Agreement of ");
-	text_visible(out, a->field, strlen(a->field));
-	buf_printf(out, " with the order: %.2f %% [%.1f, %.1f] of %lld pairs\n", 100 * p, 100 * low,
-		100 * high, (long long)a->pairs);
+	table_note(out, "Agreement of %s with the order: %.2f %% [%.1f, %.1f] of %lld pairs",
+		a->field, 100 * p, 100 * low, 100 * high, (long long)a->pairs);
 }
 
 void

@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/base/visible.h"
 #include "lib/eval/table.h"
 
 static bool
@@ -31,25 +30,17 @@ sacrebleu(const struct eval_cell *c)
 	return c->segments > 0 ? bleu_corpus_score(&c->corpus, NULL, NULL) : NAN;
 }
 
+/* A mean and half the width of its interval, where it has one, both times `scale`. */
 static void
-number_cell(struct table *t, double x)
+mean_cell(struct table *t, const struct stats *s, double scale, int digits)
 {
-	if (isnan(x))
-		table_cell(t, "-");
-	else
-		table_cell(t, "%.2f", x);
-}
-
-static void
-field_cell(struct table *t, const struct stats *s)
-{
-	double half = stats_half_width(s);
+	double half = scale * stats_half_width(s);
 	if (s->n == 0)
 		table_cell(t, "-");
 	else if (isnan(half))
-		table_cell(t, "%.3f", s->mean);
+		table_cell(t, "%.*f", digits, scale * s->mean);
 	else
-		table_cell(t, "%.3f\u00b1%.3f", s->mean, half);
+		table_cell(t, "%.*f\u00b1%.*f", digits, scale * s->mean, digits, half);
 }
 
 /* Subsets in order, Total last; alone, it needs no name above. */
@@ -59,94 +50,138 @@ nth_subset(const struct evaluation *v, int i)
 	return i + 1 < v->n_subsets ? i + 1 : 0;
 }
 
-static void
-heads(const struct evaluation *v, struct table *t)
+static int
+n_figures(const struct evaluation *v)
 {
-	int per_subset = has_char(v) + has_sacre(v) + v->params.reward + v->params.n_fields;
+	return has_char(v) + has_sacre(v) + v->params.reward + v->params.n_fields;
+}
+
+static void
+figure_heads(const struct evaluation *v, struct table *t)
+{
+	if (has_char(v))
+		table_cell(t, "charBLEU");
+	if (has_sacre(v))
+		table_cell(t, "sacreBLEU");
+	if (v->params.reward)
+		table_cell(t, "Reward");
+	for (int f = 0; f < v->params.n_fields; f++)
+		table_cell(t, "%s", v->params.fields[f]);
+}
+
+static void
+figures(const struct evaluation *v, const struct eval_cell *c, struct table *t)
+{
+	if (has_char(v))
+		mean_cell(t, &c->char_bleu, 100, 2);
+	if (has_sacre(v) && c->segments > 0)
+		table_cell(t, "%.2f", sacrebleu(c));
+	else if (has_sacre(v))
+		table_cell(t, "-");
+	if (v->params.reward)
+		mean_cell(t, &c->reward, 100, 2);
+	for (int f = 0; f < v->params.n_fields; f++)
+		mean_cell(t, &c->fields[f], 1, 3);
+}
+
+/* A row a system, the subsets beside each other. */
+static void
+wide_form(const struct evaluation *v, struct table *t)
+{
+	int per_subset = n_figures(v);
 	t->n_cols = 1 + v->n_subsets * per_subset + 1;
 	table_cell(t, "System");
 	for (int i = 0; i < v->n_subsets; i++) {
 		if (v->n_subsets > 1)
 			table_group(t, v->subsets[nth_subset(v, i)], 1 + i * per_subset,
 				per_subset + (i == v->n_subsets - 1));
-		if (has_char(v))
-			table_cell(t, "charBLEU");
-		if (has_sacre(v))
-			table_cell(t, "sacreBLEU");
-		if (v->params.reward)
-			table_cell(t, "Reward");
-		for (int f = 0; f < v->params.n_fields; f++)
-			table_cell(t, "%s", v->params.fields[f]);
+		figure_heads(v, t);
 	}
 	table_cell(t, "n");
-}
-
-static void
-row(const struct evaluation *v, int system, struct table *t)
-{
-	table_cell(t, "%s", v->params.hypotheses[system]);
-	for (int i = 0; i < v->n_subsets; i++) {
-		const struct eval_cell *c = &v->cells[nth_subset(v, i)][system];
-		if (has_char(v))
-			number_cell(t, percent(&c->char_bleu));
-		if (has_sacre(v))
-			number_cell(t, sacrebleu(c));
-		if (v->params.reward)
-			number_cell(t, percent(&c->reward));
-		for (int f = 0; f < v->params.n_fields; f++)
-			field_cell(t, &c->fields[f]);
+	for (int system = 0; system < v->params.n_hypotheses; system++) {
+		table_cell(t, "%s", v->params.hypotheses[system]);
+		for (int i = 0; i < v->n_subsets; i++)
+			figures(v, &v->cells[nth_subset(v, i)][system], t);
+		table_cell(t, "%lld", (long long)v->cells[0][system].n);
 	}
-	table_cell(t, "%lld", (long long)v->cells[0][system].n);
 }
 
-/* "NAME: text" or "text NAME", of a name that came from outside. */
+/* A row a system and subset, the subsets below each other. */
 static void
-line_with(struct buf *out, const char *before, const char *name, const char *after)
+long_form(const struct evaluation *v, struct table *t)
 {
-	buf_puts(out, before);
-	text_visible(out, name, strlen(name));
-	buf_puts(out, after);
+	t->n_cols = 1 + n_figures(v) + 1;
+	table_cell(t, "System");
+	figure_heads(v, t);
+	table_cell(t, "n");
+	for (int i = 0; i < v->n_subsets; i++) {
+		const struct eval_cell *cells = v->cells[nth_subset(v, i)];
+		if (v->n_subsets > 1)
+			table_section(t, v->subsets[nth_subset(v, i)]);
+		for (int system = 0; system < v->params.n_hypotheses; system++) {
+			table_cell(t, "%s", v->params.hypotheses[system]);
+			figures(v, &cells[system], t);
+			table_cell(t, "%lld", (long long)cells[system].n);
+		}
+	}
+}
+
+/* What the columns are. */
+static void
+notes(const struct evaluation *v, const char *reward_from, struct buf *out)
+{
+	if (has_char(v))
+		table_note(out,
+			"charBLEU: nltk's sentence BLEU-4 over characters, not smoothed; mean, x "
+			"100; "
+			"reference %s",
+			v->params.reference);
+	if (has_sacre(v)) {
+		struct buf signature = BUF_INIT;
+		bleu_signature(&signature);
+		table_note(out, "sacreBLEU: %s; reference %s", signature.data, v->params.reference);
+		buf_free(&signature);
+	}
+	if (v->params.reward)
+		table_note(
+			out, "Reward: mean of sigmoid(score), x 100; scores from %s", reward_from);
+	for (int f = 0; f < v->params.n_fields; f++)
+		table_note(out, "%s: plain mean", v->params.fields[f]);
+	if (has_char(v) || v->params.reward || v->params.n_fields > 0)
+		table_note(
+			out, "\u00b1: half the width of the 95 %% interval of a mean over records");
 }
 
 void
 report_table(const struct evaluation *v, const char *reward_from, struct buf *out)
 {
 	struct table t = {0};
-	heads(v, &t);
-	for (int i = 0; i < v->params.n_hypotheses; i++)
-		row(v, i, &t);
+	wide_form(v, &t);
+	if (table_width(&t) > TABLE_WIDTH) {
+		table_free(&t);
+		long_form(v, &t);
+	}
 	table_print(&t, out);
 	table_free(&t);
 	buf_putc(out, '\n');
-	if (has_char(v))
-		line_with(out,
-			"charBLEU: nltk's sentence BLEU-4 over characters, not smoothed, mean over "
-			"records, x 100; reference ",
-			v->params.reference, "\n");
-	if (has_sacre(v)) {
-		buf_puts(out, "sacreBLEU: corpus BLEU ");
-		bleu_signature(out);
-		line_with(out, "; reference ", v->params.reference, "\n");
-	}
-	if (v->params.reward)
-		line_with(out, "Reward: mean of sigmoid(score), x 100; scores from ", reward_from,
-			"\n");
-	for (int f = 0; f < v->params.n_fields; f++)
-		line_with(out, "", v->params.fields[f],
-			": mean\u00b1half the width of its 95 % interval\n");
+	notes(v, reward_from, out);
 }
 
 /* One system on one subset as named numbers, for JSON and CSV alike. */
 struct flat {
-	double char_bleu, sacrebleu, reward, reward_low, reward_high;
+	double char_bleu, char_low, char_high, sacrebleu, reward, reward_low, reward_high;
 };
 
 static struct flat
 flatten(const struct evaluation *v, const struct eval_cell *c)
 {
-	struct flat f = {NAN, NAN, NAN, NAN, NAN};
-	if (has_char(v))
+	struct flat f = {NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+	if (has_char(v)) {
+		double half = 100 * stats_half_width(&c->char_bleu);
 		f.char_bleu = percent(&c->char_bleu);
+		f.char_low = f.char_bleu - half;
+		f.char_high = f.char_bleu + half;
+	}
 	if (has_sacre(v))
 		f.sacrebleu = sacrebleu(c);
 	if (v->params.reward) {
@@ -203,6 +238,8 @@ json_cell(const struct evaluation *v, int subset, int system, struct buf *out)
 	buf_printf(out, ",\"n\":%lld,\"responses\":%lld,\"missing\":%lld", (long long)c->n,
 		(long long)c->responses, (long long)c->missing);
 	json_number(out, "bleu_char", x.char_bleu);
+	json_number(out, "bleu_char_low", x.char_low);
+	json_number(out, "bleu_char_high", x.char_high);
 	json_number(out, "sacrebleu", x.sacrebleu);
 	buf_putc(out, ',');
 	struct buf signature = BUF_INIT;
@@ -255,6 +292,8 @@ csv_cell(const struct evaluation *v, int subset, int system, struct buf *out)
 	buf_printf(out, ",%lld,%lld,%lld", (long long)c->n, (long long)c->responses,
 		(long long)c->missing);
 	csv_number(out, x.char_bleu);
+	csv_number(out, x.char_low);
+	csv_number(out, x.char_high);
 	csv_number(out, x.sacrebleu);
 	buf_putc(out, ',');
 	if (has_sacre(v))
@@ -275,8 +314,8 @@ csv_cell(const struct evaluation *v, int subset, int system, struct buf *out)
 void
 report_csv(const struct evaluation *v, struct buf *out)
 {
-	buf_puts(out, "system,subset,n,responses,missing,bleu_char,sacrebleu,signature,reward,"
-		      "reward_low,reward_high");
+	buf_puts(out, "system,subset,n,responses,missing,bleu_char,bleu_char_low,"
+		      "bleu_char_high,sacrebleu,signature,reward,reward_low,reward_high");
 	static const char *const suffixes[] = {"", "_low", "_high"};
 	for (int f = 0; f < v->params.n_fields; f++)
 		for (int k = 0; k < 3; k++) {

@@ -24,21 +24,52 @@ holds "and prints nothing" ! -s "$T/out"
 # Figures of nltk 3.9 and sacreBLEU 2.6 for these texts; rewards and intervals by hand.
 check "the table" eval_all "$T/in.jsonl"
 cat >"$T/want" <<'W'
-                  harmless-base                           helpful-base                                   Total
-System  charBLEU  sacreBLEU  Reward   true  charBLEU  sacreBLEU  Reward         true  charBLEU  sacreBLEU  Reward         true  n
-llama      56.33      35.36   37.75  0.000     81.35      40.94   56.12  0.500±0.980     68.84      32.28   50.00  0.333±0.653  3
-pro       100.00     100.00   88.08  1.000         -          -  100.00        1.000    100.00     100.00   94.04  1.000±0.000  2
+System       charBLEU  sacreBLEU        Reward         true  n
+harmless-base
+  llama   56.33            35.36   37.75        0.000        1
+  pro    100.00           100.00   88.08        1.000        1
+helpful-base
+  llama   81.35            40.94   56.12±12.00  0.500±0.980  2
+  pro         -                -  100.00        1.000        1
+Total
+  llama   68.84±24.52      32.28   50.00±13.86  0.333±0.653  3
+  pro    100.00           100.00   94.04±11.68  1.000±0.000  2
 
-charBLEU: nltk's sentence BLEU-4 over characters, not smoothed, mean over records, x 100; reference hh:chosen
+charBLEU: nltk's sentence BLEU-4 over characters, not smoothed; mean, x 100;
+  reference hh:chosen
 W
-head -n 6 "$T/out" | diff - "$T/want" >"$T/diff"
-holds "is laid out as Table 2, with these figures" ! -s "$T/diff" || sed 's/^/# /' "$T/diff"
+head -n 13 "$T/out" | diff - "$T/want" >"$T/diff"
+holds "is a row a subset and system, with these figures" ! -s "$T/diff" || sed 's/^/# /' "$T/diff"
 check_out "names sacreBLEU's signature" \
-	'^sacreBLEU: .*nrefs:1\|case:mixed\|eff:no\|tok:13a\|smooth:exp\|version:pro-[0-9.]+; reference hh:chosen$'
+	'^sacreBLEU: .*nrefs:1\|case:mixed\|eff:no\|tok:13a\|smooth:exp\|version:pro-[0-9.]+;$'
 check_out "says what a reward is" '^Reward: .*sigmoid.*rm$'
+check_out "and an interval" '^±: half the width of the 95 % interval of a mean over records$'
 check_err "a missing label is told" "pro: no response in 2 of 4 records"
 check_err "a missing reference is told" "hh:chosen: no reference in 2 of 4 records"
 check_err "in = out + rejected" "4 records read, 3 evaluated, 1 rejected"
+fits() { # NAME COMMAND...: no line has more than 80 columns
+	check "$@"
+	local widest
+	widest=$(LC_ALL=C.UTF-8 awk 'length > n { n = length } END { print n + 0 }' "$T/out")
+	holds "in 80 columns" "$widest" -le 80
+}
+fits "every table" eval_all "$T/in.jsonl"
+check "two subsets that fit" pro-eval --hypothesis llama --hypothesis pro --field true --by subset "$T/in.jsonl"
+cat >"$T/want" <<'W'
+        harmless-base  helpful-base      Total
+System           true          true         true  n
+llama           0.000   0.500±0.980  0.333±0.653  3
+pro             1.000   1.000        1.000±0.000  2
+W
+head -n 4 "$T/out" | diff - "$T/want" >"$T/diff"
+holds "are beside each other, as in Table 2" ! -s "$T/diff" || sed 's/^/# /' "$T/diff"
+long=a-label-that-nobody-would-write-by-hand-but-a-script-would
+sed "s/\"true\"/\"f1\":0.5,\"another_number\":1,\"and_a_third\":2,\"true\"/g; s/\"pro\"/\"$long\"/" "$T/in.jsonl" >"$T/many.jsonl"
+fits "more numbers than 80 columns hold" pro-eval --hypothesis llama --hypothesis $long --reference hh:chosen \
+	--bleu "char,sacrebleu" --reward-field rm --field true --field f1 --field another_number \
+	--field and_a_third --agreement another_number --by subset "$T/many.jsonl"
+check_out "go on below" '^System +f1 +another_number +and_a_third +n$'
+check_out "a long label has a line" "^  $long\$"
 check "rejects are listed" eval_all --rejects "$T/rejects" "$T/in.jsonl"
 grep -q '"line":4,"id":"d","reason":"no response of the systems"' "$T/rejects"
 holds "with line and reason" $? -eq 0
@@ -46,12 +77,14 @@ holds "with line and reason" $? -eq 0
 check "JSON" eval_all --format json "$T/in.jsonl"
 holds "has an object per system and subset" "$(grep -c '"system"' "$T/out")" -eq 6
 check_out "at full precision" \
-	'"system":"llama","subset":"harmless-base","n":1,"responses":1,"missing":0,"bleu_char":56.332187176495[0-9]*,"sacrebleu":35.355339059327[0-9]*,"signature":"nrefs:1'
+	'"system":"llama","subset":"harmless-base","n":1,"responses":1,"missing":0,"bleu_char":56.332187176495[0-9]*,"bleu_char_low":null,"bleu_char_high":null,"sacrebleu":35.355339059327[0-9]*,"signature":"nrefs:1'
 check_out "with intervals" '"subset":"Total".*"fields":\{"true":\{"mean":1.0,"low":1.0,"high":1.0\}\}\}\]'
-check_out "and null for what cannot be had" '"system":"pro","subset":"helpful-base","n":1,"responses":1,"missing":2,"bleu_char":null,"sacrebleu":null'
+check_out "and null for what cannot be had" '"system":"pro","subset":"helpful-base","n":1,"responses":1,"missing":2,"bleu_char":null,"bleu_char_low":null,"bleu_char_high":null,"sacrebleu":null'
 check "CSV" eval_all --format csv "$T/in.jsonl"
 holds "has as many lines" "$(wc -l <"$T/out")" -eq 7
-check_out "and names" '^system,subset,n,.*,reward,reward_low,reward_high,true,true_low,true_high$'
+check_out "and names" \
+	'^system,subset,n,.*,bleu_char,bleu_char_low,bleu_char_high,sacrebleu,.*,reward,reward_low,reward_high,true,true_low,true_high$'
+holds "as many in every line" "$(awk -F, '{ print NF }' "$T/out" | sort -u | wc -l)" -eq 1
 check "without --reference there is no BLEU" pro-eval --hypothesis pro --field true "$T/in.jsonl"
 ! grep -q BLEU "$T/out"
 holds "in the table" $? -eq 0

@@ -180,6 +180,9 @@ json_holds_every_digit(void)
 	CHECK(json_real_value(json_object_get(row, "reward")) == 50);
 	json_t *t = json_object_get(json_object_get(row, "fields"), "t");
 	double half = 1.959963984540054; /* of 1 and 3: sd sqrt 2, n 2 */
+	/* 1 and 0.5: a quarter of that, x 100 */
+	CHECK_NEAR(json_real_value(json_object_get(row, "bleu_char_low")), 75 - 25 * half, 1e-12);
+	CHECK_NEAR(json_real_value(json_object_get(row, "bleu_char_high")), 75 + 25 * half, 1e-12);
 	CHECK_NEAR(json_real_value(json_object_get(t, "mean")), 2, 1e-15);
 	CHECK_NEAR(json_real_value(json_object_get(t, "low")), 2 - half, 1e-15);
 	CHECK_NEAR(json_real_value(json_object_get(t, "high")), 2 + half, 1e-15);
@@ -209,6 +212,58 @@ table_lines_up(void)
 			    "\u4f60\u597d         1.5  22\n"
 			    "tab\\x09        \u00b1   3\n");
 	table_free(&t);
+	buf_free(&out);
+}
+
+static void
+table_folds(void)
+{
+	struct table t = {.n_cols = 4};
+	struct buf out = BUF_INIT;
+	char head[30] = {0};
+	table_cell(&t, "System");
+	for (int i = 0; i < 3; i++) {
+		memset(head, 'a' + i, sizeof head - 1);
+		table_cell(&t, "%s", head);
+	}
+	table_section(&t, "first");
+	static const char *const cells[] = {
+		"x", "1.00\u00b10.10", "2.0", "-", "y", "10.00\u00b112.10", "3\u00b11", "4"};
+	for (int i = 0; i < 8; i++) {
+		if (i == 4)
+			table_section(&t, "the second\n");
+		table_cell(&t, "%s", cells[i]);
+	}
+	CHECK(table_width(&t) == 6 + 3 * 31);
+	table_print(&t, &out);
+	CHECK_STR(out.data,
+		"System  aaaaaaaaaaaaaaaaaaaaaaaaaaaaa  bbbbbbbbbbbbbbbbbbbbbbbbbbbbb\n"
+		"first\n"
+		"  x                        1.00\u00b10.10                           2.0\n"
+		"the second\\x0a\n"
+		"  y                       10.00\u00b112.10                            3\u00b11\n"
+		"\n"
+		"System  ccccccccccccccccccccccccccccc\n"
+		"first\n"
+		"  x                                 -\n"
+		"the second\\x0a\n"
+		"  y                                 4\n");
+	table_free(&t);
+	buf_free(&out);
+}
+
+static void
+notes_wrap(void)
+{
+	struct buf out = BUF_INIT;
+	char word[80] = {0};
+	memset(word, 'x', sizeof word - 1);
+	table_note(&out, "a %s %d\t", word, 7);
+	CHECK_STR(out.data + out.len - 10, "x\n  7\\x09\n" + 0);
+	CHECK(strncmp(out.data, "a\n  xxx", 7) == 0);
+	buf_reset(&out);
+	table_note(&out, "%.77s cd", word);
+	CHECK(out.len == 81);
 	buf_free(&out);
 }
 
@@ -264,6 +319,8 @@ main(void)
 	RUN(bad_numbers_and_subsets_are_named);
 	RUN(json_holds_every_digit);
 	RUN(table_lines_up);
+	RUN(table_folds);
+	RUN(notes_wrap);
 	RUN(csv_quotes);
 	TEST_END;
 }
