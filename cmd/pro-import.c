@@ -192,7 +192,8 @@ import_all(struct run *r, struct progress *p, struct err *e)
 	while ((rc = filter_next_json(&r->f, &v, e)) > 0) {
 		/* a first value that is no record does not decide on the format */
 		bool known = importer.format != IMPORT_AUTO;
-		if (!known && import_detect(v, &importer.format, e) < 0) {
+		if (!known ? import_detect(v, &importer.format, e) < 0
+			   : format == IMPORT_AUTO && import_same(v, importer.format, e) < 0) {
 			rc = filter_bad(&r->f, v, e);
 		} else {
 			if (!known)
@@ -229,6 +230,9 @@ say_notes(void)
 	if (notes.ties > 0)
 		cli_info(&cli, "responses of equal reward in %lld of the records",
 			(long long)notes.ties);
+	if (notes.equal > 0)
+		cli_info(&cli, "responses that are all the same in %lld of the records",
+			(long long)notes.equal);
 }
 
 static void

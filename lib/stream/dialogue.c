@@ -92,7 +92,7 @@ members_in(const json_t *a, const json_t *b)
 	return true;
 }
 
-static bool
+bool
 message_same_members(const json_t *a, const json_t *b)
 {
 	return members_in(a, b) && members_in(b, a);

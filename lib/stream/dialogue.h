@@ -54,6 +54,9 @@ int dialogue_read_messages(struct dialogue *d, struct arena *a, const json_t *li
 	const char *what, const char **reason, struct err *e);
 /* True when v is an object with a speaker and a text. */
 bool message_is(const json_t *v);
+/* Both messages (NULL: none) have the same members beside speaker and text; null is as good as
+ * none. */
+bool message_same_members(const json_t *a, const json_t *b);
 /* The members of a message but for speaker and text into o; those that o has already are put under
  * "source_" and their name.  NULL: none. */
 void message_members(const json_t *message, json_t *o);

@@ -364,6 +364,20 @@ check_candidate(const struct draft *d, int i, const char **reason)
 	return 1;
 }
 
+/* Two or more responses, and all of them the same: nothing is preferred to anything. */
+static bool
+all_equal(const struct draft *d)
+{
+	const struct dialogue *first = &d->candidates[0].dialogue;
+	for (int i = 1; i < d->n; i++) {
+		const struct dialogue *x = &d->candidates[i].dialogue;
+		if (!dialogue_same(first, first->n - 1, x, x->n - 1, 1, true) ||
+			!message_same_members(first->said[first->n - 1], x->said[x->n - 1]))
+			return false;
+	}
+	return d->n > 1;
+}
+
 /* Splits whole dialogues into the common context, of which the number of turns is returned, and the
  * responses; -1: rejected. */
 static int
@@ -377,10 +391,16 @@ split(struct draft *d, const char **reason)
 		*reason = "no turn of the assistant in the first dialogue";
 		return -1;
 	}
-	for (int i = 0; i < d->n; i++) {
-		struct candidate *c = &d->candidates[i];
+	for (int i = 0; i < d->n; i++)
 		if (check_candidate(d, i, reason) == 0)
 			return -1;
+	d->equal = all_equal(d);
+	if (d->equal && !d->loose && d->im->filter != FILTER_NONE) {
+		*reason = "equal responses";
+		return -1;
+	}
+	for (int i = 0; i < d->n; i++) {
+		struct candidate *c = &d->candidates[i];
 		int last = c->dialogue.n - 1;
 		const struct turn *t = &c->dialogue.turns[last];
 		json_put(c->json, "text", json_textn(t->text, t->n));

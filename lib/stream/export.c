@@ -84,6 +84,21 @@ put_id(struct buf *out, const struct record *r)
 		put_text(out, "id", r->id, strlen(r->id));
 }
 
+/* They would be written alike: the same answer twice is no preference. */
+static bool
+are_alike(const struct record *r, const struct response *a, const struct response *b)
+{
+	struct buf x = BUF_INIT, y = BUF_INIT;
+	if (a->n != b->n || memcmp(a->text, b->text, a->n) != 0)
+		return false;
+	put_reply(&x, "", r, a);
+	put_reply(&y, "", r, b);
+	bool alike = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return alike;
+}
+
 static int
 put_trl(struct buf *out, const struct record *r, int k, struct err *e)
 {
@@ -95,6 +110,8 @@ put_trl(struct buf *out, const struct record *r, int k, struct err *e)
 		return -1;
 	if (has_a > 0 && has_b > 0 && a == b)
 		return 0; /* a tie is no preference */
+	if (are_alike(r, chosen, rejected))
+		return 0;
 	put_id(out, r);
 	put_key(out, "prompt");
 	json_write(out, json_object_get(r->root, "prompt"));
@@ -182,7 +199,7 @@ export_record(const struct record *r, enum export_format f, struct buf *out, con
 		for (int k = 1; k < r->n_responses && rc == 0; k++)
 			rc = put_trl(out, r, k, e);
 		if (rc == 0 && out->len == before) {
-			*reason = "responses of equal reward";
+			*reason = "responses that are equal, or of equal reward";
 			return 0;
 		}
 		break;

@@ -6,7 +6,7 @@
 /*
  * Records in the formats of other tools, one JSON object a line:
  * TRL         {"id", "prompt", "chosen", "rejected"[, "score_chosen", "score_rejected"]}: the first
- *             response against each of the others, n-1 lines, less those of equal reward;
+ *             response against each of the others, n-1 lines, less those of equal reward or text;
  *             messages where the prompt has turns, with what a message may have (weight ...)
  * RRHF        {"id", "query", "responses", "scores"}; without rewards the scores are n-1 ... 0
  *             Further members of the record go into TRL's and RRHF's lines as they are.

@@ -17,6 +17,33 @@ sort_ranks(struct draft *d, const char **reason)
 	return 1;
 }
 
+/* v's rank, a number or the text of one. */
+static int
+need_rank(struct draft *d, const json_t *v, double *rank, struct err *e)
+{
+	const json_t *x = json_object_get(v, "rank"), *number = draft_number(d, x);
+	if (!json_is_number(number))
+		return err_set(e, ERR_DATA, "rank: %s", x ? "not a number" : "missing");
+	*rank = json_number_value(number);
+	return 0;
+}
+
+/* Element i of a list of texts: as it is, or messages. */
+static int
+listed_answer(struct draft *d, struct candidate *c, const json_t *v, const char *list, size_t i,
+	const char **reason, struct err *e)
+{
+	if (is_text(v)) {
+		dialogue_add(&c->dialogue, d->arena, ROLE_ASSISTANT, json_string_value(v),
+			json_string_length(v), NULL);
+		return 1;
+	}
+	if (!json_is_object(v) && !json_is_array(v))
+		return err_set(e, ERR_DATA, "%s[%zu]: not a string", list, i);
+	int rc = draft_answer(d, c, v, list, reason, e);
+	return rc < 0 ? err_prefix(e, "%s[%zu]", list, i) : rc;
+}
+
 /* Texts and scores side by side, in two lists of one length. */
 static int
 two_lists(struct draft *d, const char *texts, const char *scores, const json_t *models,
@@ -30,13 +57,11 @@ two_lists(struct draft *d, const char *texts, const char *scores, const json_t *
 			json_array_size(score), json_array_size(list), texts);
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *text = json_array_get(list, i), *model = json_array_get(models, i);
-		if (!is_text(text))
-			return err_set(e, ERR_DATA, "%s[%zu]: not a string", texts, i);
 		struct candidate *c = is_text(model) ? draft_add(d, json_string_value(model))
 						     : draft_add_numbered(d);
-		dialogue_add(&c->dialogue, d->arena, ROLE_ASSISTANT, json_string_value(text),
-			json_string_length(text), NULL);
-		int rc = draft_reward(d, c, json_array_get(score, i), scores, reason, e);
+		int rc = listed_answer(d, c, text, texts, i, reason, e);
+		if (rc > 0)
+			rc = draft_reward(d, c, json_array_get(score, i), scores, reason, e);
 		if (rc <= 0)
 			return rc;
 	}
@@ -185,12 +210,9 @@ read_nectar(struct draft *d, const char **reason, struct err *e)
 			*reason = "a rank is null";
 			return 0;
 		}
-		int rc = json_get_number(v, "rank", &c->rank, e);
-		if (rc == 0)
-			err_set(e, ERR_DATA, "rank: missing");
-		if (rc <= 0)
+		if (need_rank(d, v, &c->rank, e) < 0)
 			return err_prefix(e, "answers[%zu]", i);
-		rc = draft_answer(d, c, json_object_get(v, "answer"), "answer", reason, e);
+		int rc = draft_answer(d, c, json_object_get(v, "answer"), "answer", reason, e);
 		if (rc <= 0)
 			return rc < 0 ? err_prefix(e, "answers[%zu]", i) : 0;
 		draft_carry(c, v, mine);
@@ -256,11 +278,8 @@ read_oasst(struct draft *d, const char **reason, struct err *e)
 			*reason = "a rank is null";
 			return 0;
 		}
-		if (need_string(v, "text", &text, &n, e) < 0 ||
-			(rc = json_get_number(v, "rank", &rank, e)) < 0)
+		if (need_string(v, "text", &text, &n, e) < 0 || need_rank(d, v, &rank, e) < 0)
 			return err_prefix(e, "responses[%zu]", i);
-		if (rc == 0)
-			return err_set(e, ERR_DATA, "responses[%zu]: rank: missing", i);
 		json_get_string(v, "model", &model, NULL, NULL);
 		struct candidate *c = draft_add(d, model);
 		dialogue_add(&c->dialogue, d->arena, ROLE_ASSISTANT, text, n, NULL);

@@ -100,7 +100,9 @@ read_webgpt(struct draft *d, const char **reason, struct err *e)
 	if (json_is_object(question)) {
 		json_t *rest = json_copy((json_t *)question);
 		json_object_del(rest, "full_text");
-		json_put(d->extra, "question", rest);
+		if (json_object_size(rest) > 0)
+			json_put(d->extra, "question", json_incref(rest));
+		json_decref(rest);
 	}
 	int rc = d->im->prompt_from || text == NULL
 			 ? draft_prompt(d, "question", false, reason, e)
@@ -324,6 +326,14 @@ read_prometheus(struct draft *d, const char **reason, struct err *e)
 		better = json_number_value(b) > json_number_value(a);
 	if (rc > 0)
 		rc = draft_prompt(d, "orig_instruction", false, reason, e);
+	for (int i = 0; i < 3; i++) { /* the judge's own task, which is no prompt of these */
+		static const char *const task[][2] = {{"instruction", "source_instruction"},
+			{"input", "source_input"}, {"output", "source_output"}};
+		json_t *x = json_object_get(d->v, task[i][0]);
+		if (x)
+			json_object_set(d->extra, task[i][1], x);
+		draft_use(d, task[i][0]);
+	}
 	return rc > 0 ? two_answers(d, &two, better, reason, e) : rc;
 }
 

@@ -141,7 +141,56 @@ importing_finish(struct importing *x, struct draft *d, int k)
 		return;
 	}
 	note_ties(d);
+	if (d->im->notes)
+		d->im->notes->equal += d->equal;
 	importing_keep(x, assemble(d, x->line, k));
+}
+
+static bool
+is_list_of(const json_t *list, size_t n)
+{
+	return json_is_array(list) && json_array_size(list) == n;
+}
+
+/* The numbers in a member of all responses do not go down (rank: up): the name of what goes on. */
+static bool
+is_disordered(const json_t *responses, const char *key, double sign)
+{
+	double last = 0;
+	bool wrong = false;
+	for (size_t i = 0; i < json_array_size(responses); i++) {
+		const json_t *x = json_object_get(json_array_get(responses, i), key);
+		double now = sign * json_number_value(x);
+		if (!json_is_number(x))
+			return false;
+		wrong = wrong || (i > 0 && now > last);
+		last = now;
+	}
+	return wrong;
+}
+
+/*
+ * Somebody else's list of responses looks like a record, which is in the order of preference:
+ * where it has an order of its own, that must be the same.  Ours say where responses come from, or
+ * have rewards.
+ */
+static int
+check_order(const json_t *v, const char **reason, struct err *e)
+{
+	const json_t *list = json_object_get(v, "responses");
+	size_t n = json_array_size(list);
+	for (size_t i = 0; i < n; i++)
+		if (has(json_array_get(list, i), "source") ||
+			has(json_array_get(list, i), "reward"))
+			return 1;
+	if (n > 0 && (is_list_of(json_object_get(v, "scores"), n) ||
+			     is_list_of(json_object_get(v, "rewards"), n)))
+		return err_set(e, ERR_DATA,
+			"a list of scores beside the responses: --format rrhf ranks by it");
+	*reason = is_disordered(list, "rank", -1)   ? "responses that are not in the order of rank"
+		  : is_disordered(list, "score", 1) ? "responses that are not in the order of score"
+						    : NULL;
+	return *reason == NULL;
 }
 
 /* Our own records keep their id, if they have one. */
@@ -183,10 +232,16 @@ import_value(const struct importer *im, const json_t *v, int64_t line, struct ar
 	*out = (struct imports){0};
 	if (!json_is_object(v))
 		return err_set(e, ERR_DATA, "not a JSON object");
-	if (im->format == IMPORT_RECORDS)
-		importing_keep(&x, pass_record(im, v, line));
-	else
+	if (im->format == IMPORT_RECORDS) {
+		const char *reason = NULL;
+		rc = check_order(v, &reason, e);
+		if (rc > 0)
+			importing_keep(&x, pass_record(im, v, line));
+		else if (rc == 0)
+			importing_reject(&x, reason);
+	} else {
 		rc = im->format == IMPORT_OASST_TREE ? import_tree(&x, e) : convert(&x, e);
+	}
 	for (int i = 0; i < out->n && rc < 0; i++)
 		json_decref(out->v[i].record);
 	if (rc < 0)

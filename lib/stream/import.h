@@ -19,6 +19,7 @@
  *   a?       it is there, null too: a verdict that nobody gave
  *   a[b]     it is a list, empty or of objects that have b
  *   !a !a*   it is not there; none whose name begins so
+ *   !~       none that may hold answers (lib/stream/answers.h)
  *   @f       and it is not format f
  * --format, the man page and the message about an unknown format follow from this table.
  */
@@ -33,7 +34,8 @@
 	/* PRO's processed data */                                                                \
 	X(PRO, "pro", read_pro, "", "prefix suffix")                                              \
 	X(RRHF, "rrhf", read_rrhf, "pr",                                                          \
-		"query|prompt|instruction|question scores|rewards responses:l !context @records") \
+		"query|prompt|instruction|question|messages|conversations "                       \
+		"scores:l|rewards:l responses:l !context @records")                               \
 	/* openbmb/UltraFeedback; TRL's with score_chosen (HuggingFaceH4) */                      \
 	X(ULTRAFEEDBACK, "ultrafeedback", read_ultrafeedback, "pr",                               \
 		"instruction completions;chosen rejected score_chosen|score_rejected @hh")        \
@@ -43,7 +45,8 @@
 	X(OASST, "oasst", read_oasst, "", "context responses:l")                                  \
 	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                    \
 	X(MESSAGES, "messages", read_messages, "r",                                               \
-		"messages|conversations|conversation !chosen* !rejected* !completion")            \
+		"messages|conversations|conversation !chosen* !rejected* !completion "            \
+		"!negative_messages @rrhf")                                                       \
 	X(RECORDS, "records", NULL, "", "prompt responses[text]")                                 \
 	/* ms-swift's preferences */                                                              \
 	X(SWIFT, "swift", read_swift, "p",                                                        \
@@ -87,16 +90,19 @@
 		"prompt|question|instruction|query|input|messages "                               \
 		"completion|response|answer|output label?|kto_tag?|is_safe? !chosen* !rejected*") \
 	/* Alpaca; LLaMA-Factory's ranking: output is a list, best first */                       \
-	X(ALPACA, "alpaca", read_alpaca, "pr", "instruction output !chosen* !rejected* @kto")     \
+	X(ALPACA, "alpaca", read_alpaca, "pr",                                                    \
+		"instruction output !chosen* !rejected* @kto @messages @prometheus")              \
 	/* TRL's prompt and completion */                                                         \
 	X(COMPLETION, "completion", read_single, "pr",                                            \
 		"prompt|question|query|problem|instruction|input "                                \
 		"completion|response|answer|output "                                              \
-		"!chosen* !rejected* !label !score_0 @kto @alpaca @helpsteer")                    \
+		"!chosen* !rejected* !label !score_0 @kto @alpaca @helpsteer @messages "          \
+		"@prometheus")                                                                    \
 	/* TRL's prompts alone */                                                                 \
 	X(PROMPTS, "prompts", read_prompts, "p",                                                  \
-		"prompt !chosen* !reject* !completion* !response* !answer* !output* !suffix "     \
-		"!generations !messages !label @oasst-tree")
+		"prompt !chosen* !reject* !completion !response* !answer !answers !output "       \
+		"!suffix "                                                                        \
+		"!generations !messages !label !~ @oasst-tree")
 
 #define IMPORT_ENUM(E, name, reader, takes, members) IMPORT_##E,
 enum import_format { IMPORT_AUTO, IMPORT_TABLE(IMPORT_ENUM) IMPORT_FORMAT_N };
@@ -109,7 +115,8 @@ const char *import_format_name(enum import_format f);
  * What may stay, after consecutive messages of one speaker were merged:
  * TURNS     Open-Assistant's rule for hh and pro: the dialogues have the same number of turns; the
  *           context is the first's (this makes Table 1's counts).  In every other format a response
- *           to another context is no response to this one: the contexts are the same.
+ *           to another context is no response to this one: the contexts are the same; and one
+ *           answer, however often it stands there, is no preference.
  * CONTEXTS  the paper's words: identical contexts, different responses
  * NONE      whatever has a prompt and responses
  */
@@ -122,6 +129,7 @@ struct import_notes {
 	double low, high; /* the least and the greatest of them, as they are in the data */
 	int64_t doubtful; /* UltraFeedback: overall_score contradicts fine-grained_score */
 	int64_t ties;     /* records of which two responses have one reward */
+	int64_t equal;    /* records that stay, of which all responses are the same */
 };
 
 struct importer {
@@ -145,6 +153,10 @@ int import_parse_scale(struct importer *im, const char *spec, struct err *e);
 /* The one format that v is in; ERR_DATA when several fit, or none: with v's members, the nearest
  * format and what it lacks. */
 int import_detect(const json_t *v, enum import_format *f, struct err *e);
+
+/* A later value, when an earlier one told format f: ERR_DATA when it is in another format, whose
+ * answers f's reader would not see. */
+int import_same(const json_t *v, enum import_format f, struct err *e);
 
 /* ERR_USAGE when im has an option that its format has no use for. */
 int import_check(const struct importer *im, struct err *e);

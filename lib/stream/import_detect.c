@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/stream/answers.h"
 #include "lib/stream/import_impl.h"
 
 static const struct {
@@ -84,6 +85,8 @@ static bool fits(const json_t *v, enum import_format f);
 static bool
 holds(const json_t *v, const char *s, size_t n)
 {
+	if (n == 2 && memcmp(s, "!~", 2) == 0)
+		return answers_member(v, ANSWERS_ANY) == NULL;
 	if (*s == '!')
 		return has_not(v, s + 1, n - 1);
 	if (*s == '@') {
@@ -215,16 +218,52 @@ write_term(const char *s, size_t n, struct buf *out)
 	}
 }
 
+/* A prompt, and answers under a name that the nearest format does not have: it says nothing. */
+static bool
+is_prompt_with(const json_t *v, const char *answers, struct match m, enum import_format nearest)
+{
+	const json_t *prompt = json_object_get(v, "prompt");
+	return answers && m.there <= 2 && prompt && !json_is_null(prompt) &&
+	       !strstr(formats[nearest].members, answers);
+}
+
+/* A member that is a list of values in some format: the records of a file of one object. */
+static const char *
+records_within(const json_t *v)
+{
+	const char *key;
+	json_t *x;
+	json_object_foreach((json_t *)v, key, x)
+	{
+		const json_t *first = json_array_get(x, 0);
+		for (int f = IMPORT_AUTO + 1; f < IMPORT_FORMAT_N && json_is_object(first); f++)
+			if (fits(first, (enum import_format)f))
+				return key;
+	}
+	return NULL;
+}
+
 static int
 unknown(const json_t *v, struct err *e)
 {
 	struct buf members = BUF_INIT, lacks = BUF_INIT;
 	enum import_format f;
 	struct match m = nearest(v, &f);
+	const char *answers = answers_member(v, ANSWERS_ANY), *within = records_within(v);
 	members_write(v, &members);
 	if (m.lacks)
 		write_term(m.lacks, m.lacks_n, &lacks);
-	if (f == IMPORT_AUTO)
+	if (is_prompt_with(v, answers, m, f))
+		err_set(e, ERR_DATA,
+			"unknown format: the members are %s; %.40s may hold responses, and no "
+			"format has it beside a prompt; --format prompts reads the prompt alone",
+			members.data, answers);
+	else if (f == IMPORT_AUTO && within)
+		err_set(e, ERR_DATA,
+			"unknown format: the members are %s; are the records those of %.40s? jq -c "
+			"'.\"%.40s\"[]' prints them as lines",
+			members.data, within, within);
+	else if (f == IMPORT_AUTO)
 		err_set(e, ERR_DATA,
 			"unknown format: the members are %s, and no format has one of them; "
 			"pro-import(1) lists the formats",
@@ -256,6 +295,57 @@ import_detect(const json_t *v, enum import_format *f, struct err *e)
 		err_set(e, ERR_DATA, "could be %s; name the format with --format", names.data);
 	buf_free(&names);
 	return n == 1 ? 0 : n > 1 ? -1 : unknown(v, e);
+}
+
+/* f's reader reads v, of format g, as g's does: the formats differ by a member that may be null, as
+ * a score or a label; and what is no dialogue of hh is rejected as such. */
+static bool
+is_alike(const json_t *v, enum import_format f, enum import_format g)
+{
+	static const enum import_format alike[][3] = {{IMPORT_TRL, IMPORT_ULTRAFEEDBACK, IMPORT_HH},
+		{IMPORT_KTO, IMPORT_COMPLETION, IMPORT_ALPACA}};
+	if (f == IMPORT_HH)
+		return g == IMPORT_TRL && json_object_get(v, "prompt") == NULL;
+	for (int i = 0; i < 2; i++) {
+		bool has_f = false, has_g = false;
+		for (int k = 0; k < 3; k++) {
+			has_f = has_f || alike[i][k] == f;
+			has_g = has_g || alike[i][k] == g;
+		}
+		if (has_f)
+			return has_g;
+	}
+	return false;
+}
+
+/* A record of ours may be without responses, as a prompt is. */
+static bool
+is_of(const json_t *v, enum import_format f)
+{
+	return fits(v, f) || (f == IMPORT_RECORDS && fits(v, IMPORT_PROMPTS));
+}
+
+int
+import_same(const json_t *v, enum import_format f, struct err *e)
+{
+	enum import_format other;
+	struct err ignored = {0};
+	if (!json_is_object(v) || is_of(v, f))
+		return 0;
+	if (import_detect(v, &other, &ignored) < 0) {
+		const char *key = answers_member(v, ANSWERS_ANY);
+		bool lost = (f == IMPORT_PROMPTS || f == IMPORT_RECORDS) && key;
+		return lost ? err_set(e, ERR_DATA,
+				      "the format is %s, but %.40s is there, which may hold "
+				      "responses",
+				      formats[f].name, key)
+			    : 0; /* its reader says what is wrong */
+	}
+	return is_alike(v, f, other) ? 0
+				     : err_set(e, ERR_DATA,
+					       "a record of format %s among those of format %s; "
+					       "import them apart",
+					       formats[other].name, formats[f].name);
 }
 
 int

@@ -34,6 +34,7 @@ struct draft {
 	struct candidate *candidates;
 	int n, cap;
 
+	bool equal;    /* settled: the responses are one answer, several times */
 	json_t *list;  /* settled: the prompt of the record */
 	json_t *used;  /* members that do not go into the record as they are */
 	json_t *extra; /* members for the record beside them */
@@ -72,6 +73,8 @@ int draft_prompt_value(struct draft *d, const json_t *v, const char *what, bool 
 int draft_system(struct draft *d, const char **reason, struct err *e);
 /* Searches the prompt among all names in the wild, with system and history; see prompt.c. */
 int draft_find_prompt(struct draft *d, const char **reason, struct err *e);
+/* What x says, a text or messages, is in a message of list, or has one in it; or x is nothing. */
+bool texts_meet(const json_t *list, const json_t *x);
 /* A member that draft_find_prompt knows is there, if only null. */
 bool draft_has_prompt_member(const struct draft *d);
 /* "a, b (null), c": what there is, for messages. */

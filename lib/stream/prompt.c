@@ -299,6 +299,22 @@ is_said(const json_t *whole, const json_t *x)
 	return true;
 }
 
+bool
+texts_meet(const json_t *list, const json_t *x)
+{
+	if (is_nothing(x) || is_said(list, x))
+		return true;
+	if (!is_text(x))
+		return false;
+	for (size_t i = 0; i < json_array_size(list); i++) { /* a template's text around it */
+		const json_t *m = json_array_get(list, i), *text = json_object_get(m, "content");
+		text = text ? text : json_object_get(m, "value");
+		if (!is_nothing(text) && is_said(x, text))
+			return true;
+	}
+	return false;
+}
+
 /* Another text beside the prompt must be in it, else we do not know what the prompt is. */
 static int
 check_others(const struct draft *d, const char *key, const char *const *keys, struct err *e)

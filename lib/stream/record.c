@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/rng.h"
+#include "lib/stream/answers.h"
 
 static const char *const role_names[] = {"user", "assistant", "system"};
 
@@ -84,6 +85,12 @@ read_responses(struct record *r, struct err *e)
 {
 	json_t *list = json_object_get(r->root, "responses");
 	if (list == NULL) {
+		const char *key = answers_member(r->root, ANSWERS_SIDES);
+		if (key)
+			return err_set(e, ERR_DATA,
+				"responses: missing, but %s is there: pro-import makes records of "
+				"other formats",
+				key);
 		list = json_array();
 		json_put(r->root, "responses", list);
 	}

@@ -42,7 +42,8 @@ struct record {
 
 /* Checks and takes one line.  ERR_DATA names the member ("responses[2].text: not a string").
  * A record is zero-initialised before its first use and freed by record_free.  A record without
- * "responses" gets an empty list. */
+ * "responses" gets an empty list, unless it has answers elsewhere (lib/stream/answers.h): those of
+ * another format would be lost in silence. */
 int record_parse(struct record *r, const char *line, size_t n, struct err *e);
 /* Takes ownership of root (also when it fails). */
 int record_take(struct record *r, json_t *root, struct err *e);

@@ -42,6 +42,36 @@ check_err "an ambiguous format names the candidates" "could be trl, rrhf; name t
 check_exit 65 "an ambiguous format that was named" pro-import --format rrhf "$T/bad"
 check_err "is read so" "nothing is left of 1 record: 1 no prompt"
 
+# a later record of another format is not read as what it is not
+among() { # RECORD...
+	printf '%s\n' "$@" >"$T/bad"
+	check_exit 65 "formats mixed: $2" pro-import "$T/bad"
+}
+pair='{"prompt":"q","chosen":"a","rejected":"b"}'
+among '{"prompt":"p"}' "$pair"
+check_err "is named" "bad:2: a record of format trl among those of format prompts; import them apart$"
+among '{"prompt":"p"}' '{"prompt":"q","candidates":["a"]}'
+check_err "answers are named" "bad:2: the format is prompts, but candidates is there, which may hold responses$"
+among '{"id":"r","prompt":"p","responses":[{"text":"a"}]}' "$pair"
+among '{"messages":[{"role":"user","content":"p"},{"role":"assistant","content":"a"}]}' \
+	'{"messages":[{"role":"user","content":"p"},{"role":"assistant","content":"a"}],"rejected_response":"b"}'
+among '{"prompt":"p","completion":"a","label":true}' '{"prompt":"p","completion":"c","chosen":"a","rejected":"b"}'
+check "formats mixed, skipped" pro-import --on-bad-line skip --rejects "$T/rejects" "$T/bad"
+adds_up "formats mixed: in = out + rejected"
+printf '%s\n' "$pair" '{"prompt":"q","chosen":"a","rejected":"b","score_chosen":2,"score_rejected":1}' \
+	'{"chosen":"\n\nHuman: q\n\nAssistant: a","rejected":"\n\nHuman: q\n\nAssistant: b"}' >"$T/bad"
+check "a member more or less is no other format" pro-import --expect 3 "$T/bad"
+printf '%s\n' '{"id":"r","prompt":"p","responses":[{"text":"a"}]}' '{"id":"s","prompt":"q"}' >"$T/bad"
+check "nor is a record without responses" pro-import --expect 2 "$T/bad"
+echo "$pair" >"$T/bad"
+check "--format prompts reads prompts alone" pro-import --format prompts "$T/bad"
+check_exit 65 "downstream, a pair is no record without responses" pro-rerank "$T/bad"
+check_err "the way is named" "bad:1: responses: missing, but chosen is there: pro-import makes records"
+sed 's/"rejected":"b"/"rejected":"a"/' "$T/bad" >"$T/bad2"
+check_exit 65 "equal responses are no preference" pro-import "$T/bad2"
+check "under --filter none they stay" pro-import --filter none "$T/bad2"
+check_err "and are told" 'responses that are all the same in 1 of the records'
+
 check_exit 64 "--format wants a known name" pro-import --format nonsense "$T/hh.jsonl"
 check_exit 64 "--split wants --part" pro-import --split a=.5 "$T/hh.jsonl"
 check_exit 64 "--part must be in --split" pro-import --split a=.5 --part b "$T/hh.jsonl"

@@ -228,15 +228,19 @@ test_cases(void)
 	json_decref(seen);
 }
 
-/* The record's prompt and its first two texts. */
+/* The record's prompt, its first text and the first other one: equal ones make no pair. */
 static json_t *
 essence(const json_t *record)
 {
 	json_t *o = json_object(), *list = json_array();
 	const json_t *responses = json_object_get(record, "responses");
 	json_object_set(o, "prompt", json_object_get(record, "prompt"));
-	for (size_t i = 0; i < 2; i++)
-		json_array_append(list, json_object_get(json_array_get(responses, i), "text"));
+	for (size_t i = 0; i < json_array_size(responses) && json_array_size(list) < 2; i++) {
+		const json_t *first = json_array_get(list, 0);
+		json_t *text = json_object_get(json_array_get(responses, i), "text");
+		if (first == NULL || !json_equal(first, text))
+			json_array_append(list, text);
+	}
 	json_object_set_new(o, "texts", list);
 	return o;
 }

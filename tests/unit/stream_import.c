@@ -538,7 +538,7 @@ test_export(void)
 	CHECK_STR(export("{\"prompt\":\"p\",\"responses\":[{\"text\":\"x\",\"reward\":1},"
 			 "{\"text\":\"y\",\"reward\":1}]}",
 			  EXPORT_TRL),
-		"rejected: responses of equal reward");
+		"rejected: responses that are equal, or of equal reward");
 	/* what was written for others is read back */
 	CHECK_STR(import(export(
 			  "{\"prompt\":[" USER("q") "],\"responses\":[{\"text\":\"x\",\"reward\":"

@@ -44,7 +44,8 @@ test_a_record_is_viewed(void)
 	record_write(&r, &b);
 	CHECK(strncmp(b.data, good, strlen(good)) == 0 && strcmp(b.data + strlen(good), "\n") == 0);
 	buf_free(&b);
-	const char *raw = "{\"prompt\":\"\"}";
+	/* a prompt to sample from, with what samples are checked by */
+	const char *raw = "{\"prompt\":\"\",\"answer\":\"4\",\"response_length\":3}";
 	CHECK(record_parse(&r, raw, strlen(raw), &e) == 0); /* a used record */
 	CHECK(r.raw && r.n_turns == 1 && r.turns[0].n == 0 && r.n_responses == 0 && *r.id == '\0');
 	CHECK(json_is_array(json_object_get(r.root, "responses")));
@@ -58,6 +59,12 @@ test_what_is_wrong_is_named(void)
 		{"[]", "not a JSON object"},
 		{"{\"prompt\":\"x\",\"id\":3}", "id: not a string"},
 		{"{}", "prompt: missing"},
+		{"{\"prompt\":\"x\",\"chosen\":\"a\",\"rejected\":\"b\"}",
+			"responses: missing, but chosen is there: pro-import makes records of "
+			"other formats"},
+		{"{\"prompt\":\"x\",\"all_responses\":[\"a\"]}",
+			"responses: missing, but all_responses is there: pro-import makes records "
+			"of other formats"},
 		{"{\"prompt\":3}", "prompt: neither a string nor a list"},
 		{"{\"prompt\":99999999999999999999}", "prompt: neither a string nor a list"},
 		{"{\"prompt\":[]}", "prompt: empty list"},
