@@ -14,7 +14,7 @@ static struct {
 	bool greedy, n_given, tokens_given, temperature_given;
 	double temperature, top_p;
 	struct cli_list stops;
-	int on_overlong;
+	int on_overlong, sample_key;
 } opt = {.n = 1, .temperature = 1, .top_p = 1, .batch = 16};
 
 static const struct cli_option options[] = {
@@ -32,6 +32,8 @@ static const struct cli_option options[] = {
 		.metavar = "P", .needs = "model !greedy"),
 	OPT_COUNT("top-k", opt.top_k, 0, 1e9, "sample from the K most probable tokens; 0: all",
 		.metavar = "K", .needs = "model !greedy"),
+	OPT_PICK("sample-key", opt.sample_key, SAMPLE_KEY_CHOICES,
+		"what a sample hangs on beside seed and id", .needs = "model !greedy"),
 	OPT_COUNT("max-tokens", opt.max_tokens, 0, 1e6,
 		"new tokens at most; 0: the template's limit, else 128", .needs = "model"),
 	OPT_LIST("stop", opt.stops, "TEXT", "end a response before TEXT; may be repeated",
@@ -199,7 +201,7 @@ run_model(struct augment *a, struct filter *f, struct err *e)
 				(long long)resume.n_torn);
 		a->generator = &g;
 		a->source = opt.source ? opt.source : name;
-		a->generated = augment_provenance(&g, name, cli.seed, stops);
+		a->generated = augment_provenance(&g, name, cli.seed, a->key, stops);
 		rc = run(a, f, e);
 		json_decref(a->generated);
 	}
@@ -240,6 +242,7 @@ main(int argc, char **argv)
 	struct augment a = {.filter = &f,
 		.n = (int)opt.n,
 		.seed = cli.seed,
+		.key = (enum sample_key)opt.sample_key,
 		.on_overlong = (enum on_overlong)opt.on_overlong,
 		.stop = cli_interrupted,
 		.tick = tick,

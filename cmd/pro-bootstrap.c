@@ -8,6 +8,7 @@
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
 #include "lib/base/path.h"
+#include "lib/gen/augment.h"
 #include "lib/text/template.h"
 
 static struct {
@@ -54,6 +55,8 @@ static struct passed {
 	{"temperature", NULL, 0, false, A, "X", "of sampling", {0}, false},
 	{"top-p", NULL, 0, false, A, "P", "of sampling", {0}, false},
 	{"top-k", NULL, 0, false, A, "K", "of sampling", {0}, false},
+	{"sample-key", NULL, 0, false, A, SAMPLE_KEY_CHOICES,
+		"what a sample hangs on beside seed and id", {0}, false},
 	{"max-tokens", NULL, 0, false, A, "N", "of a sample", {0}, false},
 	{"stop", NULL, 0, false, A, "TEXT", "end a sample before TEXT", {0}, false},
 	{"template", NULL, 0, false, A | T, "NAME", "the policy's template", {0}, false},

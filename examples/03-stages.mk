@@ -3,7 +3,7 @@
 #
 #   make quickstart
 #   make -f examples/03-stages.mk               expansion in ascending order, then PRO, then a table
-#   make -f examples/03-stages.mk SOURCES="high mid low" OUT=build/descending
+#   make -f examples/03-stages.mk SOURCES="high mid low" OUT=build/descending    the same texts in the other order
 #
 # With your own models: HH=comparisons.jsonl TEST=test.jsonl MODEL=llama REWARD=rm REWARD_EVAL=rm-eval FOLDER=models
 # SOURCES="curie alpaca chatgpt" (section 4.8.1 of the paper: each is a model folder FOLDER/NAME).
@@ -40,7 +40,8 @@ $(OUT)/test.jsonl: $(TEST)
 N := $(words $(SOURCES))
 define expansion
 $(OUT)/expanded-$(1).jsonl: $(OUT)/expanded-$(shell expr $(1) - 1).jsonl
-	pro-augment --model $(FOLDER)/$(word $(1),$(SOURCES)) --source $(word $(1),$(SOURCES)) $(NEW) --resume $$@.part $$<
+	pro-augment --model $(FOLDER)/$(word $(1),$(SOURCES)) --source $(word $(1),$(SOURCES)) --sample-key source \
+		$(NEW) --resume $$@.part $$<
 	mv $$@.part $$@
 endef
 $(foreach i,$(shell seq $(N)),$(eval $(call expansion,$(i))))

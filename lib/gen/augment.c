@@ -15,7 +15,7 @@ augment_rng(uint64_t seed, const struct record *r, int64_t ordinal)
 
 json_t *
 augment_provenance(const struct generator *g, const char *model_name, uint64_t seed,
-	const char *const *extra_stops)
+	enum sample_key key, const char *const *extra_stops)
 {
 	const struct sampling *s = &g->sampling;
 	json_t *o = json_object();
@@ -35,6 +35,8 @@ augment_provenance(const struct generator *g, const char *model_name, uint64_t s
 		char digits[32];
 		snprintf(digits, sizeof digits, "%llu", (unsigned long long)seed);
 		json_put(o, "seed", json_parse(digits, strlen(digits), NULL));
+		if (key == SAMPLE_BY_SOURCE)
+			json_put(o, "sample_key", json_text("source"));
 		json_put(o, "temperature", json_real(s->temperature));
 		if (s->top_k > 0)
 			json_put(o, "top_k", json_integer(s->top_k));
@@ -140,6 +142,25 @@ encode_prompt(struct augment *a, const struct record *r, struct arena *arena, st
 	return 1;
 }
 
+static struct gen_request
+request(const struct augment *a, const struct record *r, const struct encoded *c)
+{
+	struct gen_request q = {.prompt = c->prompt,
+		.n_prompt = c->n_prompt,
+		.n = a->n,
+		.rng = augment_rng(a->seed, r, a->filter->n_in - 1),
+		.first = r->n_responses,
+		.name = r->id};
+	if (a->key == SAMPLE_BY_SOURCE) {
+		q.rng = rng_mix_string(q.rng, "source", 6);
+		q.rng = rng_mix_string(q.rng, a->source, strlen(a->source));
+		q.first = 0;
+		for (int k = 0; k < r->n_responses; k++)
+			q.first += strcmp(r->responses[k].source, a->source) == 0;
+	}
+	return q;
+}
+
 /* A record just read goes to the generator (1), or it was rejected or is done already (0). */
 static int
 submit(struct augment *a, struct item *x, struct arena *arena, struct err *e)
@@ -158,12 +179,7 @@ submit(struct augment *a, struct item *x, struct arena *arena, struct err *e)
 			return 0;
 		}
 	}
-	struct gen_request q = {.prompt = c.prompt,
-		.n_prompt = c.n_prompt,
-		.n = a->n,
-		.rng = augment_rng(a->seed, r, a->filter->n_in - 1),
-		.first = r->n_responses,
-		.name = r->id};
+	struct gen_request q = request(a, r, &c);
 	generator_push(a->generator, &q, x);
 	return 1;
 }

@@ -7,6 +7,14 @@
 #include "lib/stream/filter.h"
 
 /*
+ * What a sample's random numbers belong to, beside the seed and the record's id: its place among
+ * the responses, or its source and how many of it come before.  In the first way no two samples of
+ * a record share numbers; in the second a source's samples are the same wherever they stand.
+ */
+enum sample_key { SAMPLE_BY_POSITION, SAMPLE_BY_SOURCE };
+#define SAMPLE_KEY_CHOICES "position|source"
+
+/*
  * Appends responses to records: n samples of a model, or the responses of another file's record of
  * the same id.  Records are read while the generator has idle lanes, written in input order as soon
  * as they and all before them are done, and flushed one by one.
@@ -19,6 +27,7 @@ struct augment {
 	const char *source; /* label; with join NULL: as it is */
 	json_t *generated;  /* what goes into each sampled response */
 	uint64_t seed;
+	enum sample_key key;
 	enum on_overlong on_overlong;
 	struct resume *resume;   /* NULL: records go to filter->out */
 	bool (*stop)(void);      /* may be NULL; true: ERR_TEMPFAIL, records in work are dropped */
@@ -32,10 +41,10 @@ struct augment {
 
 int augment_run(struct augment *a, struct err *e);
 
-/* What the samples of a generator were made with: model, hash, seed, and the settings that matter.
- */
+/* What the samples of a generator were made with: model, hash, seed and its key (unless that is the
+ * position), and the settings that matter. */
 json_t *augment_provenance(const struct generator *g, const char *model_name, uint64_t seed,
-	const char *const *extra_stops);
+	enum sample_key key, const char *const *extra_stops);
 
 /*
  * The random numbers of a record: a function of the seed and its id.  A record without id takes its

@@ -35,7 +35,7 @@ struct gen_request {
 	int n_prompt;
 	int n;          /* responses wanted, sharing the prompt's cache */
 	struct rng rng; /* of the record: response k draws token t at rng_mix(rng, first + k), t */
-	int first;      /* position in responses of the first one */
+	int first;      /* number of the first one: its position, or as enum sample_key says */
 	const char *name; /* for errors: the record's id; may be NULL */
 };
 

@@ -25,6 +25,35 @@ aug -n 1 in.jsonl | aug -n 2 | cmp -s - all.jsonl
 status "chained runs give the samples of one" $?
 { head -n 9 in.jsonl | aug -n 3; tail -n +10 in.jsonl | aug -n 3; } | cmp -s - all.jsonl
 status "shards give the samples of one run" $?
+
+# --sample-key
+by() { aug --sample-key source --model "$1" --source "$1" "${@:2}"; }
+texts() { jq -c '[.id, [.responses[] | select(.source == "m") | .text], [.responses[] | select(.source == "other") | .text]]' "$@"; }
+by m -n 2 in.jsonl | by other >up.jsonl
+by other in.jsonl | by m -n 2 >down.jsonl
+cmp -s <(texts up.jsonl) <(texts down.jsonl)
+status "--sample-key source: another order of sources, the same texts" $?
+by m -n 2 in.jsonl | jq -c '.responses |= .[2:]' | cmp -s - <(by m in.jsonl | by other | by m | jq -c '.responses |= (.[2:] | map(select(.source == "m")))')
+status "... and chained runs of a source give the samples of one" $?
+jq -s '[.[].responses[2:][].text] | if (unique | length) == length then 0 else 1 end' up.jsonl | grep -qx 0
+status "... no two of them equal" $?
+by m --source x in.jsonl >xkey.jsonl
+jq -e -s 'all(.[]; .[0] != .[1])' -c <(paste -d, <(jq -c '.responses[2].text' xkey.jsonl) <(jq -c '.responses[2].text' up.jsonl) | sed 's/.*/[&]/') >/dev/null
+status "... another label draws others" $?
+jq -e '.responses[2].generated.sample_key == "source"' up.jsonl >/dev/null && ! grep -q sample_key all.jsonl
+status "... responses say so" $?
+aug --sample-key position -n 3 in.jsonl | cmp -s - all.jsonl
+status "--sample-key position is the default" $?
+aug --model m in.jsonl | aug --model other >up.jsonl
+aug --model other in.jsonl | aug --model m >down.jsonl
+cmp -s <(texts up.jsonl) <(texts down.jsonl)
+status "... where another order gives other texts" $((1 - $?))
+by m --resume keyed.jsonl in.jsonl && cmp -s keyed.jsonl <(by m in.jsonl)
+status "--sample-key with --resume" $?
+exits "--resume with another --sample-key" 78 "another model or setting" aug --source m --resume keyed.jsonl in.jsonl
+exits "--sample-key where nothing is drawn" 64 "sample-key" aug --greedy --sample-key source in.jsonl
+exits "an unknown --sample-key" 64 "sample-key" aug --sample-key place in.jsonl
+
 aug -n 3 <in.jsonl | cmp -s - all.jsonl
 status "FILE is <FILE" $?
 aug -n 3 --seed 7 in.jsonl | cmp -s - all.jsonl

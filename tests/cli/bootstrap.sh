@@ -62,6 +62,10 @@ grep -v '"responses":\[{"text":"answer [0-9]*","source":"a"' naive.work/part-0/r
 holds "lets others be first" $? -eq 0
 differ "and trains another model" naive/model.safetensors whole/model.safetensors
 
+check "--sample-key" boot --sample-key source --out keyed in.jsonl
+holds "reaches the samples" "$(grep -c '"sample_key":"source"' keyed.work/part-1/augmented.jsonl)" -gt 0
+differ "which are others" keyed.work/part-0/augmented.jsonl whole.work/part-0/augmented.jsonl
+
 # --dry-run is the same thing as a script
 check "--dry-run" boot --out "dry 'run" --dry-run in.jsonl
 cp out script
