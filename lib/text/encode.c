@@ -89,7 +89,7 @@ static int
 begin(struct writing *w, const struct encode_params *p, const struct record *r, struct arena *a,
 	struct encoded *out, struct err *e)
 {
-	int rc = writing_begin(w, p->template, p->tokenizer, r->turns, r->n_turns, e);
+	int rc = writing_begin_record(w, p->template, p->tokenizer, r, e);
 	return rc < 0 ? refused(out, a, e) : 1;
 }
 
@@ -217,7 +217,7 @@ encode_joint_differs(const struct encode_params *p, const struct record *r, stru
 {
 	struct ids prompt = {0};
 	struct writing w;
-	int rc = writing_begin(&w, p->template, p->tokenizer, r->turns, r->n_turns, e);
+	int rc = writing_begin_record(&w, p->template, p->tokenizer, r, e);
 	int n = 0;
 	if (rc == 0)
 		rc = writing_ids(&w, WRITING_PROMPT, &prompt, e);

@@ -155,7 +155,17 @@ json_bytes(const json_t *v, int depth)
 	return n;
 }
 
-/* Texts at the top (bos_token ...) are the template's; those deeper down are data. */
+/* bos_token ...: the tokenizer's, and so the template's. */
+static bool
+is_token(const char *key)
+{
+	static const char end[] = "_token";
+	size_t n = strlen(key);
+	return (n >= sizeof end && strcmp(key + n - sizeof end + 1, end) == 0) ||
+	       strcmp(key, "additional_special_tokens") == 0;
+}
+
+/* All texts but tokens are data. */
 static const struct jdict *
 read_vars(struct jvm *vm, const json_t *vars)
 {
@@ -164,7 +174,7 @@ read_vars(struct jvm *vm, const json_t *vars)
 	json_t *value;
 	json_object_foreach((json_t *)vars, key, value)
 	{
-		uint8_t mark = json_is_string(value) ? JINJA_LITERAL : JINJA_DATA;
+		uint8_t mark = is_token(key) ? JINJA_LITERAL : JINJA_DATA;
 		jd_set(vm, d, js_make(vm, key, strlen(key), JINJA_LITERAL),
 			jv_json(vm, value, mark));
 	}

@@ -38,15 +38,17 @@ bool jinja_uses_date(const struct jinja *j);
 enum { JINJA_LITERAL = 0, JINJA_DATA = 1 };
 struct jinja_text {
 	struct buf text;
-	struct buf mark; /* JINJA_LITERAL: the template wrote the byte, or bos_token and its like;
-			  * JINJA_DATA: it came out of a string of vars["messages"], through trim,
-			  * +, slices, replace, tojson ... too; but for a member "role" that is
-			  * one of system, user, assistant, tool and developer */
+	struct buf mark; /* JINJA_LITERAL: the template wrote the byte, or it is of a variable
+			  * "..._token" or additional_special_tokens;
+			  * JINJA_DATA: it came out of another string of vars, such as those of
+			  * messages and tools, through trim, +, slices, replace, tojson ... too;
+			  * but for a member "role" that is one of system, user, assistant, tool
+			  * and developer */
 };
 
 /*
- * vars: a JSON object: messages, add_generation_prompt, bos_token, eos_token ...; tools and
- * documents null or absent.  now: for strftime_now.
+ * vars: a JSON object: messages, add_generation_prompt, bos_token, eos_token ...; tools (a
+ * list, or null), documents null or absent.  now: for strftime_now.
  * ERR_DATA: the template raised (raise_exception, or what jinja2 raises for this conversation: a
  * member of something undefined, a wrong type); e->msg is the reason.
  * ERR_CONFIG: the template needs something that is not there, or passes a limit of steps, depth or

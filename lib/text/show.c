@@ -40,7 +40,7 @@ put_texts(const struct template *p, const struct tokenizer *t, const struct reco
 {
 	struct writing w;
 	json_t *list = json_object_get(o, "responses");
-	int rc = writing_begin(&w, p, t, r->turns, r->n_turns, e);
+	int rc = writing_begin_record(&w, p, t, r, e);
 	if (rc == 0)
 		json_put(json_object_get(o, "prompt"), "text",
 			part(&w.prompt, 0, w.prompt.text.len));

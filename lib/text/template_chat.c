@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/text/json_util.h"
 #include "lib/text/template_impl.h"
 #include "lib/text/tokenizer_impl.h"
 #include "lib/text/utf8.h"
@@ -42,6 +43,56 @@ chat_turns_init(
 	json_put(c->vars, "messages", c->messages);
 	json_put(c->vars, "tools", json_null());
 	json_put(c->vars, "documents", json_null());
+}
+
+/* A list of objects, or that as JSON text; nothing, [] and "" are none. */
+static int
+put_tools(const struct chat_turns *c, json_t *v, struct err *e)
+{
+	struct err why;
+	bool text = json_is_string(v) && json_string_length(v) > 0;
+	json_t *list = text ? text_json(json_string_value(v), json_string_length(v), &why)
+			    : json_incref(v);
+	bool none = v == NULL || json_is_null(list) ||
+		    (json_is_string(list) && json_string_length(list) == 0) ||
+		    (json_is_array(list) && json_array_size(list) == 0);
+	bool ok = none || json_is_array(list);
+	for (size_t i = 0; ok && i < json_array_size(list); i++)
+		ok = json_is_object(json_array_get(list, i));
+	if (ok && !none)
+		json_put(c->vars, "tools", json_incref(list));
+	json_decref(list);
+	return ok ? 0 : err_set(e, ERR_DATA, "tools: not a list of JSON schemas");
+}
+
+/* Further variables, such as enable_thinking. */
+static int
+put_kwargs(const struct chat_turns *c, const struct template_chat *p, json_t *v, struct err *e)
+{
+	const char *key;
+	json_t *value;
+	if (v && !json_is_null(v) && !json_is_object(v))
+		return err_set(e, ERR_DATA, "chat_template_kwargs: not an object");
+	json_object_foreach(v, key, value)
+	{
+		size_t n = strlen(key);
+		bool token = n > 6 && strcmp(key + n - 6, "_token") == 0;
+		if (token || json_object_get(p->tokens, key) || strcmp(key, "messages") == 0 ||
+			strcmp(key, "add_generation_prompt") == 0)
+			return err_set(
+				e, ERR_DATA, "chat_template_kwargs: '%.60s' is not to be set", key);
+		json_object_set(c->vars, key, value);
+	}
+	return 0;
+}
+
+int
+chat_turns_more(const struct chat_turns *c, const struct template_chat *p, const json_t *record,
+	struct err *e)
+{
+	if (put_tools(c, json_object_get(record, "tools"), e) < 0)
+		return -1;
+	return put_kwargs(c, p, json_object_get(record, "chat_template_kwargs"), e);
 }
 
 void

@@ -121,6 +121,21 @@ put_id(json_t *out, const char *key, const struct tokenizer *t, int32_t id)
 	buf_free(&b);
 }
 
+/* Tokens of this model alone, by names of their own ({"image_token": "<image>"}); a list has none.
+ */
+static void
+put_named(json_t *out, json_t *extra)
+{
+	const char *key;
+	json_t *value;
+	json_object_foreach(extra, key, value)
+	{
+		json_t *v = token_of(extra, key);
+		if (v && json_object_get(out, key) == NULL)
+			json_object_set(out, key, v);
+	}
+}
+
 /*
  * transformers gives its special_tokens_map to a template: what tokenizer_config.json names, else
  * special_tokens_map.json, else what the tokenizer's class has (of which bos and eos are known
@@ -145,6 +160,7 @@ folder_tokens(const char *dir, const struct tokenizer *t, struct err *e)
 		else if (t && i < 2 && json_object_get(config, keys[i]) == NULL)
 			put_id(out, keys[i], t, i == 0 ? tokenizer_bos(t) : tokenizer_eos(t));
 	}
+	put_named(out, json_object_get(config, "extra_special_tokens"));
 	const json_t *more = json_object_get(config, "additional_special_tokens");
 	if (more == NULL)
 		more = json_object_get(map, "additional_special_tokens");

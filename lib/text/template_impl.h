@@ -95,6 +95,9 @@ struct chat_turns {
 };
 void chat_turns_init(
 	struct chat_turns *c, const struct template_chat *p, const struct turn *turns, int n);
+/* What a record (its JSON; NULL: nothing) tells the template beside: see writing_begin_record. */
+int chat_turns_more(const struct chat_turns *c, const struct template_chat *p, const json_t *record,
+	struct err *e);
 void chat_turns_free(struct chat_turns *c);
 int chat_render(const struct template_chat *p, const struct chat_turns *c, const char *text,
 	size_t n, bool generation, struct jinja_text *out, struct err *e);
@@ -116,7 +119,8 @@ int32_t chat_find_end(const struct tokenizer *t, const char *tail, size_t n, siz
 void literals_prompt(struct writing *w, const struct turn *turns, int n);
 bool literals_have_rest(const struct template *p);
 void literals_response(struct writing *w, const char *text, size_t n, bool ended);
-int chat_prompt(struct writing *w, const struct turn *turns, int n, struct err *e);
+int chat_prompt(
+	struct writing *w, const struct turn *turns, int n, const json_t *record, struct err *e);
 int chat_response(struct writing *w, const char *text, size_t n, bool ended, struct err *e);
 void chat_end(struct writing_chat *c);
 

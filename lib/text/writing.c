@@ -6,15 +6,29 @@
 #include "lib/text/template_impl.h"
 #include "lib/text/tokenizer_impl.h"
 
+static int
+begin(struct writing *w, const struct turn *turns, int n, const json_t *record, struct err *e)
+{
+	if (w->p->chat)
+		return chat_prompt(w, turns, n, record, e);
+	literals_prompt(w, turns, n);
+	return 0;
+}
+
 int
 writing_begin(struct writing *w, const struct template *p, const struct tokenizer *t,
 	const struct turn *turns, int n_turns, struct err *e)
 {
 	*w = (struct writing){.p = p, .t = t};
-	if (p->chat)
-		return chat_prompt(w, turns, n_turns, e);
-	literals_prompt(w, turns, n_turns);
-	return 0;
+	return begin(w, turns, n_turns, NULL, e);
+}
+
+int
+writing_begin_record(struct writing *w, const struct template *p, const struct tokenizer *t,
+	const struct record *r, struct err *e)
+{
+	*w = (struct writing){.p = p, .t = t};
+	return begin(w, r->turns, r->n_turns, r->root, e);
 }
 
 int

@@ -29,6 +29,15 @@ struct writing {
 int writing_begin(struct writing *w, const struct template *p, const struct tokenizer *t,
 	const struct turn *turns, int n_turns, struct err *e);
 /*
+ * The same with a record's turns and what else it tells a Jinja template, as in TRL's data
+ * (data_utils.py): tools, a list of JSON schemas or that as JSON text, empty: none; and
+ * chat_template_kwargs, an object of further variables (enable_thinking).  Literals have no place
+ * for either.  ERR_DATA also when they are something else, or would set messages,
+ * add_generation_prompt or a token.
+ */
+int writing_begin_record(struct writing *w, const struct template *p, const struct tokenizer *t,
+	const struct record *r, struct err *e);
+/*
  * Writes one response.  ended false (it was cut by a length limit): the text as it is, without an
  * end of turn.  A Jinja template's response is what it renders for the conversation with the answer
  * behind what it renders for the prompt; see template.h for when it is not.

@@ -66,12 +66,13 @@ open_answer(struct writing *w)
 }
 
 int
-chat_prompt(struct writing *w, const struct turn *turns, int n, struct err *e)
+chat_prompt(struct writing *w, const struct turn *turns, int n, const json_t *record, struct err *e)
 {
 	const struct template_chat *p = w->p->chat;
 	struct writing_chat *c = w->chat = x_calloc(1, sizeof *c);
 	chat_turns_init(&c->turns, p, turns, n);
-	if (chat_render(p, &c->turns, NULL, 0, true, &w->prompt, e) < 0 ||
+	if (chat_turns_more(&c->turns, p, record, e) < 0 ||
+		chat_render(p, &c->turns, NULL, 0, true, &w->prompt, e) < 0 ||
 		(p->opens_answer && need_frame(w, e) < 0))
 		return -1;
 	if (p->opens_answer)

@@ -109,6 +109,28 @@ check "score: --template is the way out" pro-score --policy odd --template chatm
 check "info: the folder is described all the same" pro-model info odd
 check_out "info: why not" '^template_chosen .*line 2'
 
+# ---- what a record tells its template
+
+model tooled lm "{% for t in tools or [] %}{{ '<|im_start|>tool\\n' + t['name'] + '<|im_end|>\\n' }}{% endfor %}$chatml{% if add_generation_prompt and enable_thinking is false %}no thoughts{% endif %}" &&
+	jq '.extra_special_tokens = {image_token: "<|endoftext|>"} | .chat_template += "{{ image_token }}"' tooled/tokenizer_config.json >c.json &&
+	mv c.json tooled/tokenizer_config.json
+cat >told.jsonl <<'EOF'
+{"id":"tools","prompt":[{"role":"user","content":"Hi"}],"responses":[{"text":"Y","reward":1},{"text":"N","reward":0}],"tools":"[{\"name\":\"search\"}]"}
+{"id":"kwargs","prompt":[{"role":"user","content":"Hi"}],"responses":[{"text":"Y","reward":1},{"text":"N","reward":0}],"chat_template_kwargs":{"enable_thinking":false}}
+{"id":"neither","prompt":[{"role":"user","content":"Hi"}],"responses":[{"text":"Y","reward":1},{"text":"N","reward":0}],"tools":[],"chat_template_kwargs":{}}
+{"id":"bad","prompt":[{"role":"user","content":"Hi"}],"responses":[{"text":"Y","reward":1},{"text":"N","reward":0}],"tools":"search the web"}
+EOF
+check "told: tools and chat_template_kwargs" pro-model template --json --rejects rejects tooled told.jsonl
+adds_up "told: counts"
+jq -se 'map(.prompt.text) | . as $t | ($t[2] | startswith("<|im_start|>user")) and $t[0] == "<|im_start|>tool\nsearch<|im_end|>\n" + $t[2] and
+	$t[1] != $t[2] and ($t[1] | contains("no thoughts<|endoftext|>")) and ($t[2] | contains("no thoughts") | not)' "$T/out" >/dev/null
+status "told: they are rendered, and named tokens too" $?
+holds "told: what is no list of tools is rejected" \
+	"$(jq -r .reason rejects)" = "refused by the template: tools: not a list of JSON schemas"
+check "told: pro-score" pro-score --policy tooled told.jsonl
+jq -se 'map(.responses[0].logprob) | length == 3 and .[0] != .[2] and .[1] != .[2]' "$T/out" >/dev/null
+status "told: other prompts, other scores" $?
+
 # ---- refusals are rejected with their reason
 
 check "score: a refused conversation" pro-score --policy strict --rejects rejects bad.jsonl in.jsonl

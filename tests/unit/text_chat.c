@@ -517,6 +517,95 @@ shared_templates(void)
 	buf_free(&pattern);
 }
 
+/* What a record tells its template beside the turns: its prompt as the ids say; or why not. */
+static const char *
+told(const struct template *p, const char *members)
+{
+	static struct buf b;
+	struct buf line = BUF_INIT;
+	struct record r = {0};
+	struct writing w;
+	struct err e = {0};
+	buf_printf(&line, "{\"prompt\":\"Hi\",\"responses\":[]%s}", members);
+	CHECK(record_parse(&r, line.data, line.len, &e) == 0);
+	buf_reset(&b);
+	if (writing_begin_record(&w, p, tok, &r, &e) == 0)
+		put_ids(&w, WRITING_PROMPT, &b);
+	else
+		buf_printf(&b, "error %d: %s", e.code, e.msg);
+	writing_end(&w);
+	record_free(&r);
+	buf_free(&line);
+	return b.data;
+}
+
+static void
+records_tell(void)
+{
+	struct template *p = chat("{% if tools is none %}-{% endif %}"
+				  "{% for t in tools or [] %}[{{ t.name }}]{% endfor %}"
+				  "{{ mode if mode is defined }}{{ fast is true }}" CHATML GENERATE(
+					  "<|im_start|>assistant\n"));
+	static const char *const cases[][2] = {
+		{"", "-False"},
+		{",\"tools\":null,\"chat_template_kwargs\":null", "-False"},
+		{",\"tools\":[]", "-False"},
+		{",\"tools\":\"\"", "-False"},
+		{",\"tools\":\"[]\"", "-False"},
+		{",\"tools\":[{\"name\":\"a\"},{\"name\":\"b\"}]", "[a][b]False"},
+		{",\"tools\":\"[{\\\"name\\\": \\\"c\\\"}]\"", "[c]False"},
+		{",\"chat_template_kwargs\":{\"mode\":\"low\",\"fast\":true}", "-lowTrue"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buf want = BUF_INIT;
+		buf_printf(&want, "%s<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n",
+			cases[i][1]);
+		CHECK_STR(told(p, cases[i][0]), want.data);
+		buf_free(&want);
+	}
+	static const char *const bad[][2] = {
+		{",\"tools\":\"search\"", "tools"},
+		{",\"tools\":[\"search\"]", "tools"},
+		{",\"tools\":{\"name\":\"a\"}", "tools"},
+		{",\"tools\":1", "tools"},
+		{",\"chat_template_kwargs\":[]", "not an object"},
+		{",\"chat_template_kwargs\":{\"messages\":[]}", "'messages'"},
+		{",\"chat_template_kwargs\":{\"add_generation_prompt\":false}", "generation"},
+		{",\"chat_template_kwargs\":{\"eos_token\":\"x\"}", "'eos_token'"},
+		{",\"chat_template_kwargs\":{\"new_token\":\"<|im_end|>\"}", "'new_token'"},
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		const char *got = told(p, bad[i][0]);
+		CHECK(strncmp(got, "error 65", 8) == 0 && strstr(got, bad[i][1]) != NULL);
+	}
+	template_free(p);
+}
+
+/* Nor do tools and variables of a record make a special token. */
+static void
+told_no_forgery(void)
+{
+	struct template *p = chat("{{ mode }}{{ tools[0].name }}" CHATML);
+	struct record r = {0};
+	struct writing w;
+	struct err e = {0};
+	static const char line[] = "{\"prompt\":\"Hi\",\"tools\":[{\"name\":\"<|im_end|>\"}],"
+				   "\"chat_template_kwargs\":{\"mode\":\"<|im_start|>\"}}";
+	CHECK(record_parse(&r, line, sizeof line - 1, &e) == 0);
+	CHECK(writing_begin_record(&w, p, tok, &r, &e) == 0);
+	struct ids ids = {0};
+	CHECK(writing_ids(&w, WRITING_PROMPT, &ids, &e) == 0);
+	int n = 0;
+	for (size_t i = 0; i < ids.n; i++)
+		n += ids.v[i] == tokenizer_id(tok, "<|im_start|>") ||
+		     ids.v[i] == tokenizer_id(tok, "<|im_end|>");
+	CHECK(n == 3); /* the turns' own */
+	ids_free(&ids);
+	writing_end(&w);
+	record_free(&r);
+	template_free(p);
+}
+
 int
 main(void)
 {
@@ -531,6 +620,8 @@ main(void)
 	RUN(ends);
 	RUN(parts);
 	RUN(no_forgery);
+	RUN(records_tell);
+	RUN(told_no_forgery);
 	RUN(reward_rows);
 	RUN(described);
 	RUN(unusable);

@@ -110,9 +110,10 @@ static const char *
 marked(const char *source)
 {
 	static struct buf b;
-	json_t *vars = json_pack("{s:[{s:s,s:s,s:s}],s:s,s:b}", "messages", "role", "user", "name",
-		"user", "content", " ab,<c>\xc3\xa9 ", "bos_token", "<s>", "add_generation_prompt",
-		1);
+	json_t *vars = json_pack("{s:[{s:s,s:s,s:s}],s:s,s:b,s:[s],s:s,s:[{s:s}]}", "messages",
+		"role", "user", "name", "user", "content", " ab,<c>\xc3\xa9 ", "bos_token", "<s>",
+		"add_generation_prompt", 1, "additional_special_tokens", "<x>", "effort", "low",
+		"tools", "name", "f");
 	struct result r = render(source, strlen(source), vars);
 	buf_reset(&b);
 	buf_puts(&b, r.code ? r.e.msg : "");
@@ -154,6 +155,8 @@ test_provenance(void)
 		{"{{ messages[0].name[::-1] }}{{ (messages[0].name ~ '!').title() }}",
 			"[resuUser]!"},
 		{"{{ messages[0].content|indent(first=true) }}", "    [ ab,<c>\xc3\xa9 ]"},
+		{"{{ bos_token }}{{ additional_special_tokens[0] }}{{ effort }}{{ tools[0].name }}",
+			"<s><x>[lowf]"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		CHECK_STR(marked(cases[i][0]), cases[i][1]);
