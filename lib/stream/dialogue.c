@@ -274,8 +274,9 @@ message_text(const json_t *v, struct arena *a, const char **text, size_t *n, con
 		const json_t *part = json_array_get(v, i);
 		const char *type, *s;
 		size_t len;
-		rc = json_get_string(part, "type", &type, NULL, NULL) == 1 &&
-		     strcmp(type, "text") == 0 &&
+		if (json_get_string(part, "type", &type, NULL, NULL) != 1)
+			type = json_object_get(part, "type") == NULL ? "text" : "";
+		rc = strcmp(type, "text") == 0 &&
 		     json_get_string(part, "text", &s, &len, NULL) == 1;
 		if (rc > 0)
 			buf_put(&b, s, len);
@@ -320,6 +321,8 @@ read_message(
 		return 0;
 	}
 	const json_t *v = json_object_get(m, text_key(m));
+	if (v == NULL && (json_object_get(m, "tool_calls") || json_object_get(m, "function_call")))
+		v = json_null(); /* as good as a content that is null */
 	int rc = v ? message_text(v, a, &text, &n, reason) : -1;
 	if (rc < 0)
 		return err_set(e, ERR_DATA, "%s: not a text", text_key(m));

@@ -4,6 +4,18 @@
 
 #include "lib/stream/import_impl.h"
 
+/* Best score first.  Two or more without any are in no order, and none is made up. */
+static int
+sort_scores(struct draft *d, const char **reason)
+{
+	bool any = d->n < 2 || d->im->filter == FILTER_NONE;
+	for (int i = 0; i < d->n; i++)
+		any = any || isfinite(d->candidates[i].rank);
+	*reason = "no scores";
+	draft_sort(d);
+	return any;
+}
+
 /* By rank; two of one rank have no order, and none is made up. */
 static int
 sort_ranks(struct draft *d, const char **reason)
@@ -65,10 +77,9 @@ two_lists(struct draft *d, const char *texts, const char *scores, const json_t *
 		if (rc <= 0)
 			return rc;
 	}
-	draft_sort(d);
 	draft_use(d, texts);
 	draft_use(d, scores);
-	return 1;
+	return sort_scores(d, reason);
 }
 
 /* RRHF's query, responses and scores, also under the names that people give them elsewhere. */
@@ -156,6 +167,10 @@ read_completion(
 	static const char *const mine[] = {"response", NULL};
 	const char *text, *model;
 	size_t n;
+	if (json_is_null(json_object_get(v, "response"))) {
+		*reason = "a response is null";
+		return 0;
+	}
 	if (need_string(v, "response", &text, &n, e) < 0)
 		return -1;
 	struct candidate *c = json_get_string(v, "model", &model, NULL, NULL) == 1
@@ -189,9 +204,9 @@ read_ultrafeedback(struct draft *d, const char **reason, struct err *e)
 		if (rc <= 0)
 			return rc < 0 ? err_prefix(e, "completions[%zu]", i) : 0;
 	}
-	draft_sort(d);
 	draft_use(d, "completions");
-	return draft_prompt(d, "instruction", false, reason, e);
+	int rc = draft_prompt(d, "instruction", false, reason, e);
+	return rc > 0 ? sort_scores(d, reason) : rc;
 }
 
 /* berkeley-nest/Nectar: answers {answer, model, rank}, 1 is the best. */
@@ -241,18 +256,20 @@ read_stackexchange(struct draft *d, const char **reason, struct err *e)
 	}
 	for (size_t i = 0; i < json_array_size(list) && rc > 0; i++) {
 		const json_t *v = json_array_get(list, i);
+		const char *score = json_object_get(v, "pm_score") ? "pm_score" : "score";
 		struct candidate *c = draft_add_numbered(d);
 		rc = draft_answer(d, c, json_object_get(v, "text"), "text", reason, e);
 		if (rc > 0)
-			rc = draft_member_reward(d, c, v, "pm_score", reason, e);
+			rc = draft_member_reward(d, c, v, score, reason, e);
 		if (rc > 0)
 			draft_carry(c, v, mine);
 		if (rc < 0)
 			err_prefix(e, "answers[%zu]", i);
 	}
-	draft_sort(d);
 	draft_use(d, "answers");
-	return rc > 0 ? draft_prompt(d, "question", false, reason, e) : rc;
+	if (rc > 0)
+		rc = draft_prompt(d, "question", false, reason, e);
+	return rc > 0 && ranked ? sort_scores(d, reason) : rc;
 }
 
 int

@@ -113,7 +113,9 @@ tldr_prompt(struct draft *d, const char **reason, struct err *e)
 			arena_strndup(d->arena, b.data, b.len), b.len, NULL);
 	for (int i = 0; i < 3; i++)
 		json_object_del(info, parts[i]);
-	json_object_set_new(d->extra, "info", info);
+	if (json_object_size(info) > 0)
+		json_object_set(d->extra, "info", info);
+	json_decref(info);
 	buf_free(&b);
 	return rc;
 }
@@ -124,7 +126,7 @@ read_tldr(struct draft *d, const char **reason, struct err *e)
 	static const char *const mine[] = {"text", NULL};
 	static const char *const sides[] = {"chosen", "rejected"};
 	const json_t *list = need_list(d, "summaries", e),
-		     *choice = json_object_get(d->v, "choice");
+		     *choice = draft_number(d, json_object_get(d->v, "choice"));
 	if (list == NULL)
 		return -1;
 	if (json_is_null(choice)) {

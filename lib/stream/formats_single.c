@@ -4,16 +4,18 @@
 #include "lib/stream/answers.h"
 #include "lib/stream/import_impl.h"
 
-/* label (TRL, LLaMA-Factory), kto_tag (LLaMA-Factory), is_safe (BeaverTails): an answer labelled
+/* label (TRL, LLaMA-Factory), kto_tag (LLaMA-Factory), is_safe (BeaverTails), and truth values in
+ * names of the kind: an answer labelled
  * bad is none to imitate, and a label that is null says nothing.  A label in words that are no
  * verdict is some other fact. */
 static int
 check_labels(struct draft *d, const char **reason, struct err *e)
 {
-	static const char *const keys[] = {"label", "kto_tag", "is_safe"};
-	for (int i = 0; i < 3; i++) {
+	static const char *const keys[] = {"label", "kto_tag", "is_safe", "desirable",
+		"is_desirable", "is_good", "is_chosen", "is_preferred"};
+	for (int i = 0; i < 8; i++) {
 		const json_t *v = json_object_get(d->v, keys[i]);
-		if (v == NULL)
+		if (v == NULL || (i > 2 && !json_is_boolean(v)))
 			continue;
 		struct err why = {0};
 		int rc = label_good(v, keys[i], reason, &why);

@@ -1,4 +1,5 @@
 /* Formats of two answers and a verdict on them.  A tie, and no verdict, are no preference. */
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -149,6 +150,8 @@ strength(struct draft *d, const char *key, int *better, const char **reason, str
 		return err_set(e, ERR_DATA, "%s: not a number", key);
 	if (json_number_value(v) == 0)
 		return no_preference(v, key, reason, e);
+	if (fabs(json_number_value(v)) > 3)
+		return err_set(e, ERR_DATA, "%s: not from -3 to 3", key);
 	*better = json_number_value(v) > 0;
 	return 1;
 }
@@ -252,6 +255,15 @@ texts_of(struct draft *d, const json_t *v)
 	return json_is_array(list) ? list : NULL;
 }
 
+/* A list, or the text of one of texts and nulls, broken or not. */
+static bool
+looks_like_texts(const json_t *v)
+{
+	const char *s = is_text(v) ? json_string_value(v) : "";
+	return json_is_array(v) || strncmp(s, "[\"", 2) == 0 || strncmp(s, "[null", 5) == 0 ||
+	       strcmp(s, "[]") == 0;
+}
+
 /* lmsys-arena-human-preference-55k: prompt, response_a and response_b are lists of texts, as text.
  */
 static int
@@ -265,8 +277,11 @@ arena_turns(struct draft *d, int better, const char **reason)
 		int k = i == 0 ? better : !better;
 		const json_t *answers = texts_of(d, member(d, keys[k]));
 		struct candidate *c = draft_add_side(d, sides[i], member(d, models[k]));
+		*reason = "a list of texts that is broken"; /* half a surrogate pair */
+		if (answers == NULL || prompts == NULL)
+			return 0;
 		*reason = "prompts and answers differ in number";
-		if (answers == NULL || json_array_size(answers) != json_array_size(prompts))
+		if (json_array_size(answers) != json_array_size(prompts))
 			return 0;
 		for (size_t n = 0; n < json_array_size(prompts); n++) {
 			const json_t *p = json_array_get(prompts, n),
@@ -298,7 +313,9 @@ read_arena(struct draft *d, const char **reason, struct err *e)
 	bool talk = member(d, "conversation_a") != NULL;
 	if (rc <= 0)
 		return rc;
-	if (!talk && texts_of(d, member(d, "prompt")))
+	if (!talk && looks_like_texts(member(d, "prompt")) &&
+		looks_like_texts(member(d, "response_a")) &&
+		looks_like_texts(member(d, "response_b")))
 		return arena_turns(d, better, reason);
 	rc = two_answers(d, talk ? &talks : &answers, better, reason, e);
 	for (int i = 0; i < d->n && rc > 0 && talk; i++)

@@ -86,8 +86,8 @@ int draft_waits(const struct draft *d, const char **reason);
  * json. */
 int draft_settle(struct draft *d, const char **reason);
 
-/* The score of a candidate, a number or nothing (missing, null): its reward, and its rank (none:
- * last).  Scaled as --reward-scale says. */
+/* The score of a candidate, a number or the text of one, or nothing (missing, null): its reward,
+ * and its rank (none: last).  Scaled as --reward-scale says. */
 int draft_reward(struct draft *d, struct candidate *c, const json_t *v, const char *what,
 	const char **reason, struct err *e);
 /* The rewards of two candidates, chosen and rejected: members score_chosen, chosen_score,

@@ -65,6 +65,7 @@ draft_reward(struct draft *d, struct candidate *c, const json_t *v, const char *
 	c->rank = INFINITY;
 	if (v == NULL || json_is_null(v))
 		return 1;
+	v = draft_number(d, v);
 	if (!json_is_number(v))
 		return err_set(e, ERR_DATA, "%s: not a number", what);
 	double x = json_number_value(v);

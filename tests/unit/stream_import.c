@@ -226,7 +226,7 @@ test_rrhf(void)
 		"{\"text\":\"a\",\"source\":\"rrhf:1\",\"reward\":1}]}");
 	CHECK_STR(import("{\"query\":\"q\",\"responses\":[\"a\"],\"scores\":[]}"),
 		"error: scores: 0 of them for 1 responses");
-	CHECK_STR(import("{\"query\":\"q\",\"responses\":[\"a\"],\"scores\":[\"1\"]}"),
+	CHECK_STR(import("{\"query\":\"q\",\"responses\":[\"a\"],\"scores\":[\"x\"]}"),
 		"error: scores: not a number");
 	CHECK_STR(import("{\"query\":\"q\",\"responses\":[1],\"scores\":[1]}"),
 		"error: responses[0]: not a string");
