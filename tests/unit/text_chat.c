@@ -585,7 +585,7 @@ records_tell(void)
 static void
 told_no_forgery(void)
 {
-	struct template *p = chat("{{ mode }}{{ tools[0].name }}" CHATML);
+	struct template *p = chat("{{ mode }}{{ tools[0].name if tools }}" CHATML);
 	struct record r = {0};
 	struct writing w;
 	struct err e = {0};
