@@ -151,6 +151,8 @@ run(struct augment *a, struct filter *f, struct err *e)
 		rc = filter_finish(f, cli.expect, e);
 	if (rc == 0 && a->join && f->n_in > 0 && a->n_missing == f->n_in)
 		rc = err_set(e, ERR_DATA, "no id of the input is in %s", opt.from);
+	else if (rc == 0 && a->join && f->n_in > 0 && a->n_responses == 0)
+		rc = err_set(e, ERR_DATA, "no record of %s has a response to add", opt.from);
 	if (rc < 0 && e->code == ERR_TEMPFAIL)
 		err_set(e, ERR_TEMPFAIL, "interrupted; %lld records are in %s%s",
 			(long long)f->n_out, opt.resume ? opt.resume : "the output",

@@ -135,9 +135,13 @@ warn_missing(const struct evaluation *v)
 static int
 add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
 {
-	int any = evaluation_add(v, r, NULL, e);
+	int any = 0; /* a record is in all figures or in none */
 	for (int i = 0; i < opt.agreements.n && any >= 0; i++)
-		any = agreement_add(&opt.agreement[i], r, e) < 0 ? -1 : any;
+		any = agreement_try(&opt.agreement[i], r, e);
+	if (any >= 0)
+		any = evaluation_add(v, r, NULL, e);
+	for (int i = 0; i < opt.agreements.n && any >= 0; i++)
+		agreement_add(&opt.agreement[i], r, NULL);
 	if (any == 0 && v->params.n_hypotheses == 0)
 		return 1;
 	if (any == 0)
@@ -156,9 +160,13 @@ add_scored(struct filter *f, struct reward_queue *q, struct record *r, struct er
 		k++;
 	if (k == r->n_responses)
 		return add(f, q->evaluation, r, e);
+	if (evaluation_try(q->evaluation, r, true, e) < 0) /* here, where it can be rejected */
+		return filter_bad(f, r->root, e);
 	buf_printf(&where, "%s:%lld", input_file(f->in), (long long)input_lineno(f->in));
 	int rc = reward_queue_add(q, r, where.data, &why, e);
 	buf_free(&where);
+	if (rc == REWARD_UNFIT)
+		return filter_bad(f, r->root, e);
 	if (rc == REWARD_DROPPED)
 		return filter_reject(f, r, why, e);
 	if (rc == REWARD_CUT &&

@@ -199,6 +199,12 @@ cmd_tokenizer(int argc, char **argv)
 		rc = read_stdin(&text, &e);
 	if (rc == 0)
 		rc = bpe_train(text.data, text.len, &p, &json, &config, &got, &e);
+	if (rc == 0 && got == 256 + p.n_special && got < vocab)
+		rc = err_set(&e, ERR_DATA,
+			"%s: there is nothing to learn tokens from (--vocab %d: the bytes alone)",
+			text.len == 0 ? "standard input is empty"
+				      : "no pair of tokens comes --min-count times",
+			got);
 	if (rc == 0)
 		rc = folder_write(f.tmp, "tokenizer.json", &json, &e);
 	if (rc == 0)

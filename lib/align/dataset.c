@@ -223,6 +223,37 @@ add_tensors(struct dataset *d, const struct tensor_record *t, const char **why, 
 	return rc;
 }
 
+/* A frame that is of no use, for which e has the reason without the place: rejected under skip_bad,
+ * else -1. */
+static int
+bad_frame(struct filter *f, const struct tensor_reader *t, const struct tensor_record *r,
+	struct err *e)
+{
+	if (!f->skip_bad || e->code != ERR_DATA)
+		return err_prefix(e, "%s: frame %lld", input_file(f->in), (long long)t->frame);
+	json_t *id = json_object();
+	if (r->id && *r->id)
+		json_put(id, "id", json_text(r->id));
+	int rc = filter_bad_at(f, input_file(f->in), t->frame, id, e);
+	json_decref(id);
+	return rc;
+}
+
+/* A record of the stream, encoded as wanted: kept or rejected. */
+static int
+take_frame(struct dataset *d, struct filter *f, const struct tensor_reader *t,
+	const struct tensor_record *r, const struct tensor_meta *want, struct err *e)
+{
+	const char *why = "";
+	int rc = tensor_meta_check(&r->meta, want, e);
+	if (rc == 0)
+		rc = add_tensors(d, r, &why, e);
+	if (rc < 0)
+		return bad_frame(f, t, r, e);
+	f->n_out += rc > 0;
+	return rc > 0 ? 0 : filter_reject_json(f, input_file(f->in), t->frame, r->id, why, NULL, e);
+}
+
 static int
 read_tensors(struct dataset *d, struct filter *f, struct err *e)
 {
@@ -239,16 +270,9 @@ read_tensors(struct dataset *d, struct filter *f, struct err *e)
 		tokenizer_hash(p->tokenizer), text.data, p->max_length, p->max_prompt_length};
 	tensor_reader_init(&t, f->in);
 	int rc;
-	while ((rc = tensor_reader_next(&t, &r, e)) > 0) {
-		const char *why = "";
+	while ((rc = tensor_reader_next(&t, &r, e)) > 0 || t.unfit) {
 		f->n_in++;
-		rc = tensor_meta_check(&r.meta, &want, e);
-		if (rc == 0 && (rc = add_tensors(d, &r, &why, e)) > 0)
-			f->n_out++;
-		else if (rc == 0)
-			rc = filter_reject_json(f, input_file(f->in), t.frame, r.id, why, NULL, e);
-		else
-			rc = err_prefix(e, "%s: frame %lld", input_file(f->in), (long long)t.frame);
+		rc = rc > 0 ? take_frame(d, f, &t, &r, &want, e) : bad_frame(f, &t, &r, e);
 		if (rc < 0)
 			break;
 	}

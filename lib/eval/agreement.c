@@ -6,15 +6,25 @@
 #include "lib/eval/table.h"
 
 int
+agreement_try(const struct agreement *a, const struct record *r, struct err *e)
+{
+	double x;
+	for (int i = 0; r->n_responses > 1 && i < r->n_responses; i++)
+		if (response_number(&r->responses[i], a->field, &x, e) < 0)
+			return -1;
+	return 0;
+}
+
+int
 agreement_add(struct agreement *a, const struct record *r, struct err *e)
 {
+	if (agreement_try(a, r, e) < 0)
+		return -1;
 	for (int i = 0; i < r->n_responses; i++)
 		for (int k = i + 1; k < r->n_responses; k++) {
 			double better = 0, worse = 0;
-			int x = response_number(&r->responses[i], a->field, &better, e);
-			int y = response_number(&r->responses[k], a->field, &worse, e);
-			if (x < 0 || y < 0)
-				return -1;
+			int x = response_number(&r->responses[i], a->field, &better, NULL);
+			int y = response_number(&r->responses[k], a->field, &worse, NULL);
 			if (x == 0 || y == 0) {
 				a->missing++;
 				continue;

@@ -15,7 +15,9 @@ struct agreement {
 	double right;
 };
 
-/* ERR_DATA when the field is there and no number. */
+/* ERR_DATA when the field is there and no number: nothing is counted then.  agreement_try only asks
+ * for that. */
+int agreement_try(const struct agreement *a, const struct record *r, struct err *e);
 int agreement_add(struct agreement *a, const struct record *r, struct err *e);
 /* Share in [0, 1] and its 95 % interval (Wilson, "Probable inference, the law of succession, and
  * statistical inference", JASA 1927); NAN without pairs. */

@@ -128,9 +128,9 @@ add_bleu(const struct evaluation *v, struct sums *s, const struct response *p,
 		bleu_corpus_add(&s->corpus, hyp, n_hyp, want, n_want);
 }
 
-static int
+static void
 add_response(struct evaluation *v, struct sums *s, const struct record *r, int k,
-	const struct response *ref, const double *scores, struct err *e)
+	const struct response *ref, const double *scores)
 {
 	const struct response *p = &r->responses[k];
 	const struct eval_params *params = &v->params;
@@ -142,23 +142,17 @@ add_response(struct evaluation *v, struct sums *s, const struct record *r, int k
 	if (scores)
 		x = scores[k];
 	else if (params->reward_field)
-		found = response_number(p, params->reward_field, &x, e);
-	if (found < 0)
-		return err_prefix(e, "responses[%d]", k);
+		found = response_number(p, params->reward_field, &x, NULL) > 0;
 	if (found)
 		stats_add(&s->reward, sigmoid(x));
 	else
 		v->no_reward += params->reward;
 	for (int f = 0; f < params->n_fields; f++) {
-		found = response_number(p, params->fields[f], &x, e);
-		if (found < 0)
-			return err_prefix(e, "responses[%d]", k);
-		if (found)
+		if (response_number(p, params->fields[f], &x, NULL) > 0)
 			stats_add(&s->fields[f], x);
 		else
 			v->no_field[f]++;
 	}
-	return 0;
 }
 
 static void
@@ -191,35 +185,51 @@ add_to_cell(struct eval_cell *c, const struct sums *s, int n_fields)
 }
 
 int
+evaluation_try(struct evaluation *v, const struct record *r, bool scored, struct err *e)
+{
+	const struct eval_params *p = &v->params;
+	double x;
+	for (int k = 0; k < r->n_responses; k++) {
+		const struct response *one = &r->responses[k];
+		bool bad = false;
+		if (system_of(v, one) < 0)
+			continue;
+		if (!scored && p->reward_field)
+			bad = response_number(one, p->reward_field, &x, e) < 0;
+		for (int f = 0; f < p->n_fields && !bad; f++)
+			bad = response_number(one, p->fields[f], &x, e) < 0;
+		if (bad)
+			return err_prefix(e, "responses[%d]", k);
+	}
+	return subset_of(v, r, e) < 0 ? -1 : 0;
+}
+
+int
 evaluation_add(struct evaluation *v, const struct record *r, const double *scores, struct err *e)
 {
-	int n_systems = v->params.n_hypotheses, n_fields = v->params.n_fields, rc = 0, any = 0;
+	int n_systems = v->params.n_hypotheses, n_fields = v->params.n_fields, any = 0;
+	if (evaluation_try(v, r, scores != NULL, e) < 0)
+		return -1;
+	int subset = subset_of(v, r, e);
 	v->n_records++;
 	note_labels(v, r);
-	int subset = subset_of(v, r, e);
-	v->n_records -= subset < 0;
-	if (subset < 0)
-		return -1;
 	const struct response *ref = reference_of(v, r);
 	struct sums *sums = x_calloc((size_t)n_systems, sizeof *sums);
 	for (int i = 0; i < n_systems; i++)
 		sums[i].fields = x_calloc((size_t)n_fields + 1, sizeof(struct stats));
-	for (int k = 0; k < r->n_responses && rc == 0; k++) {
+	for (int k = 0; k < r->n_responses; k++) {
 		int i = system_of(v, &r->responses[k]);
 		if (i >= 0)
-			any = 1, rc = add_response(v, &sums[i], r, k, ref, scores, e);
+			any = 1, add_response(v, &sums[i], r, k, ref, scores);
 	}
 	for (int i = 0; i < n_systems; i++) {
-		if (rc == 0) {
-			add_to_cell(&v->cells[0][i], &sums[i], n_fields);
-			if (subset > 0)
-				add_to_cell(&v->cells[subset][i], &sums[i], n_fields);
-		}
+		add_to_cell(&v->cells[0][i], &sums[i], n_fields);
+		if (subset > 0)
+			add_to_cell(&v->cells[subset][i], &sums[i], n_fields);
 		free(sums[i].fields);
 	}
 	free(sums);
-	v->n_records -= rc < 0;
-	return rc < 0 ? -1 : any;
+	return any;
 }
 
 static int

@@ -61,9 +61,15 @@ void evaluation_free(struct evaluation *v);
 /* 1 when response i belongs to one of the systems. */
 bool evaluation_wants(const struct evaluation *v, const struct record *r, int i);
 /*
+ * Whether a record can be added, for a caller that adds it later (scored: with scores): 0, or -1
+ * and nothing is counted.  ERR_DATA: a number that is none, a subset that is no string, too many
+ * subsets.  Its subset has a row from then on.
+ */
+int evaluation_try(struct evaluation *v, const struct record *r, bool scored, struct err *e);
+/*
  * Adds a record: 1, or 0 when none of the systems has a response in it.  scores [n_responses]:
  * reward model scores, looked at where evaluation_wants; NULL: from params.reward_field, if any.
- * ERR_DATA: a number that is none, a subset that is no string, too many subsets.
+ * -1 as evaluation_try, with nothing counted.
  */
 int evaluation_add(
 	struct evaluation *v, const struct record *r, const double *scores, struct err *e);

@@ -63,8 +63,10 @@ reward_queue_add(struct reward_queue *q, struct record *r, const char *where, co
 	if (q->rows >= SCORE_ROWS && reward_queue_flush(q, e) < 0)
 		return -1;
 	int rc = encode_wanted(q, r, &w, e);
-	if (rc < 0)
-		return err_prefix(e, "%s", where);
+	if (rc < 0) {
+		q->rows++; /* as below */
+		return REWARD_UNFIT;
+	}
 	*why = rc == 0 ? w.encoded.why : scorer_refuses(q->scorer, &w.encoded);
 	if (*why) {
 		q->rows++; /* its memory goes with the next flush, which must come */

@@ -21,6 +21,7 @@ enum reward_added {
 	REWARD_QUEUED = 1,
 	REWARD_CUT = 2, /* queued; its text was cut to the model's length */
 	REWARD_DROPPED = 0,
+	REWARD_UNFIT = 3, /* it cannot be written: e says why, without a place */
 };
 
 /* Both are borrowed. */
@@ -28,10 +29,10 @@ void reward_queue_init(
 	struct reward_queue *q, struct scorer *scorer, struct evaluation *evaluation);
 void reward_queue_free(struct reward_queue *q);
 /*
- * Adds a record, whose content moves into the queue (r is left empty) unless it was dropped; it
- * must have a response that evaluation_wants.  where (copied) is put before errors that come
- * later.  Returns an enum reward_added (REWARD_DROPPED: *why, until the next call, says why) or -1;
- * ERR_SOFTWARE for a score that is not finite.
+ * Adds a record, whose content moves into the queue (r is left empty) unless it was dropped or
+ * unfit; it must have a response that evaluation_wants.  where (copied) is put before errors that
+ * come later.  Returns an enum reward_added (REWARD_DROPPED: *why, until the next call, says why)
+ * or -1; ERR_SOFTWARE for a score that is not finite.
  */
 int reward_queue_add(struct reward_queue *q, struct record *r, const char *where, const char **why,
 	struct err *e);

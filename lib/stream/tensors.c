@@ -327,6 +327,7 @@ tensor_reader_next(struct tensor_reader *t, struct tensor_record *r, struct err 
 {
 	char where[1024];
 	*r = (struct tensor_record){0};
+	t->unfit = false;
 	for (;;) {
 		int64_t frame = t->frame + 1;
 		/* the file may change between frames; its name is known once a byte was read */
@@ -353,8 +354,10 @@ tensor_reader_next(struct tensor_reader *t, struct tensor_record *r, struct err 
 		t->ended = false;
 		t->count++;
 		sha256_add(&t->sha, t->bytes.data, t->bytes.len);
-		if (read_meta(t, r, e) < 0 || read_ids(t, r, e) < 0 || read_numbers(t, r, e) < 0)
-			return bad(t, where, e);
+		if (read_meta(t, r, e) < 0 || read_ids(t, r, e) < 0 || read_numbers(t, r, e) < 0) {
+			t->unfit = true;
+			return -1;
+		}
 		return 1;
 	}
 }

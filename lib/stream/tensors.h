@@ -51,6 +51,7 @@ struct tensor_reader {
 	int64_t frame; /* number of the frame last read, from 1 */
 	int64_t count; /* records of this stream */
 	bool ended;    /* behind an end frame */
+	bool unfit;    /* the last error was one of a frame only */
 	struct buf bytes;
 	struct st_image image;
 	int32_t *prompt, *ids;
@@ -65,7 +66,9 @@ int tensor_stream_next(struct input *in, struct err *e);
 
 void tensor_reader_init(struct tensor_reader *t, struct input *in);
 /* 1 and a record, valid until the next call; 0 behind the last end frame; -1 with "file: frame N:
- * what": ERR_DATA for a stream that is broken, cut short or has another count or checksum. */
+ * what": ERR_DATA for a stream that is broken, cut short or has another count or checksum.  When
+ * t->unfit, a frame was read whole but holds no record: the message has no place, and the next call
+ * goes on behind it. */
 int tensor_reader_next(struct tensor_reader *t, struct tensor_record *r, struct err *e);
 void tensor_reader_free(struct tensor_reader *t);
 

@@ -115,6 +115,8 @@ sed 's/Question 3/Question 33/' samples.jsonl >prompts.jsonl
 exits "--from with another prompt" 65 "in.jsonl:3: id 'r3' has another prompt in prompts.jsonl:3" \
 	pro-augment --from prompts.jsonl in.jsonl
 sed 's/"r/"q/' samples.jsonl >none.jsonl
+jq -c '.responses = []' in.jsonl >bare.from.jsonl
+exits "--from where there is no response" 65 "no record of bare.from.jsonl has a response to add" pro-augment --from bare.from.jsonl in.jsonl
 exits "--from where no id fits" 65 "no id of the input is in none.jsonl" pro-augment --from none.jsonl in.jsonl
 
 # A record is written when it is done, not when the next one comes.

@@ -127,6 +127,20 @@ if toy_model rm reward 3 && toy_model lm lm 1; then
 		--by subset --format json toys.jsonl
 	same "give the same figures" by-field out
 	check_err "the template is told" "rm: template "
+	# what does not fit is in no figure, wherever it is met
+	jq -c '.responses[] += {f: 1} | .responses[] |= . + {g: .s} | (input_line_number % 20) as $n | if $n == 7 then .subset = 7
+		elif $n == 8 then .responses[1].f = "x" elif $n == 9 then .responses[0].g = [] else . end' scored.jsonl >unfit.jsonl
+	for by in "--reward rm --threads 1" "--reward-field s --agreement g" "--agreement g --agreement s"; do
+		n=6
+		[[ $by = *agreement* ]] && n=9
+		read -ra words <<<"--hypothesis b --hypothesis a --by subset --field f --field s --format json $by"
+		jq -c "select((input_line_number % 20) | . < 7 or . > 6 + $n / 3)" unfit.jsonl >fit.jsonl
+		run pro-eval "${words[@]}" fit.jsonl
+		cp out fit.out
+		check "--on-bad-line skip, $by" pro-eval "${words[@]}" --on-bad-line skip unfit.jsonl
+		check_err "$n are counted" "60 records read, $((60 - n)) evaluated, $n rejected .$n bad lines, the first unfit.jsonl:7: "
+		same "and are in no figure" fit.out out
+	done
 	check "only the systems' responses are read" pro-eval --threads 1 --hypothesis b --reward rm \
 		--on-overlong error --max-length 80 toys.jsonl
 	check_exit 65 "--on-overlong error" pro-eval --hypothesis a --reward rm --on-overlong error \

@@ -23,6 +23,12 @@ pro-model tokenizer --vocab 300 --out "$T/sp" --special '<a>' --special '<b>' <"
 holds "tokenizer: special tokens have the first ids" $? -eq 0
 check_exit 64 "tokenizer: no room for the bytes" pro-model tokenizer --vocab 100 --out "$T/x"
 check_exit 64 "tokenizer: --vocab is needed" pro-model tokenizer --out "$T/x"
+check_exit 65 "tokenizer: nothing to learn from" pro-model tokenizer --vocab 300 --out "$T/x"
+check_err "tokenizer: nothing is told from little" 'standard input is empty: there is nothing to learn tokens from'
+pro-model tokenizer --vocab 300 --out "$T/x" <<<'ab' 2>"$T/err"
+holds "tokenizer: no pair to merge is the same" $? -eq 65
+check_err "tokenizer: and said" 'no pair of tokens comes --min-count times'
+check "tokenizer: the bytes alone, if that is what is wanted" pro-model tokenizer --vocab 257 --out "$T/bytes"
 check_exit 73 "tokenizer: never overwrites" pro-model tokenizer --vocab 400 --out "$T/tok"
 holds "tokenizer: a failure leaves nothing" ! -e "$T/x"
 

@@ -135,6 +135,18 @@ cp "$tmp/stream" "$tmp/train.jsonl"
 exits 78 run "$tmp/x" --max-length 64 && says "max" && exits 78 run "$tmp/x" --template plain && says template &&
 	exits 78 run "$tmp/x" --method rm
 check "a stream of other lengths, another template or for a reward model is refused" $?
+# some that do not fit: --order given wants rewards that do not rise
+sort='.responses |= sort_by(-.reward)'
+jq -c "if input_line_number % 10 == 3 then . else $sort end" "$tmp/keep.jsonl" >"$tmp/rising.jsonl"
+jq -c "if input_line_number % 10 == 3 then empty else $sort end" "$tmp/keep.jsonl" >"$tmp/sorted.jsonl"
+pro-score --policy "$tmp/base" --tensors --quiet --threads 1 "$tmp/rising.jsonl" >"$tmp/train.jsonl"
+exits 65 run "$tmp/x" --order given && says "frame 3: responses[1]: reward"
+check "a record of a stream that does not fit is 65" $?
+run "$tmp/skip" --order given --max-steps 5 --on-bad-line skip --rejects "$tmp/rejects" >"$tmp/skip.log" &&
+	[ "$(jq -c '[.line, .record.id]' "$tmp/rejects" | tr '\n' ' ')" = '[3,"w:2"] [13,"w:12"] [23,"w:22"] [33,"w:32"] ' ] &&
+	cp "$tmp/sorted.jsonl" "$tmp/train.jsonl" && run "$tmp/fit" --order given --max-steps 5 >"$tmp/fit.log" &&
+	same "$tmp/skip" "$tmp/fit"
+check "--on-bad-line skip passes over it" $?
 mv "$tmp/keep.jsonl" "$tmp/train.jsonl"
 
 # --- validation

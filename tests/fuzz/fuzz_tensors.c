@@ -48,8 +48,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input *in = input_open(&files, 1);
 	tensor_stream_next(in, &e);
 	tensor_reader_init(&t, in);
-	while ((rc = tensor_reader_next(&t, &r, &e)) > 0)
-		check(&r);
+	while ((rc = tensor_reader_next(&t, &r, &e)) > 0 || t.unfit)
+		if (rc > 0)
+			check(&r);
 	if (rc < 0 && e.code != ERR_DATA)
 		abort();
 	tensor_reader_free(&t);

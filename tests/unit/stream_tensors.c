@@ -71,6 +71,8 @@ read_all(const void *p, size_t n, const char **why)
 	tensor_reader_init(&t, in);
 	while ((rc = tensor_reader_next(&t, &r, &e)) > 0)
 		count++;
+	if (t.unfit) /* the place is the caller's to say */
+		err_prefix(&e, "%s: frame %lld", path, (long long)t.frame);
 	tensor_reader_free(&t);
 	input_close(in);
 	*why = e.msg;
@@ -314,6 +316,41 @@ test_full_disk(void)
 	fclose(f);
 }
 
+/* Behind one that holds no record the stream goes on, and its end still has the right sums. */
+static void
+test_an_unfit_frame_is_passed_over(void)
+{
+	struct err e = {0};
+	char *bytes = NULL;
+	size_t n;
+	FILE *f = open_memstream(&bytes, &n);
+	struct tensor_writer w;
+	struct tensor_record r = sample("1"), got;
+	int32_t negative[] = {7, -8, 2, 9, 2};
+	tensor_writer_init(&w, f, &meta);
+	CHECK(tensor_writer_put(&w, &r, &e) == 0);
+	r.ids = negative;
+	CHECK(tensor_writer_put(&w, &r, &e) == 0);
+	r = sample("3");
+	CHECK(tensor_writer_put(&w, &r, &e) == 0);
+	CHECK(tensor_writer_end(&w, &e) == 0);
+	fclose(f);
+	put(bytes, n);
+	const char *files = path;
+	struct input *in = input_open(&files, 1);
+	struct tensor_reader t;
+	tensor_reader_init(&t, in);
+	CHECK(tensor_reader_next(&t, &got, &e) == 1 && !t.unfit);
+	CHECK(tensor_reader_next(&t, &got, &e) == -1 && t.unfit && t.frame == 2);
+	CHECK_STR(e.msg, "response_ids: negative id at 1");
+	CHECK(tensor_reader_next(&t, &got, &e) == 1 && !t.unfit);
+	CHECK_STR(got.id, "3");
+	CHECK(tensor_reader_next(&t, &got, &e) == 0 && !t.unfit);
+	tensor_reader_free(&t);
+	input_close(in);
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -327,6 +364,7 @@ main(void)
 	RUN(test_a_changed_byte_is_always_noticed);
 	RUN(test_a_lost_frame_is_noticed);
 	RUN(test_contradictions);
+	RUN(test_an_unfit_frame_is_passed_over);
 	RUN(test_foreign_frames);
 	RUN(test_told_from_text);
 	RUN(test_full_disk);
