@@ -7,7 +7,9 @@
 #include "lib/align/bootstrap.h"
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
+#include "lib/base/human.h"
 #include "lib/base/path.h"
+#include "lib/base/progress.h"
 #include "lib/gen/augment.h"
 #include "lib/text/template.h"
 
@@ -278,9 +280,19 @@ say_split(const struct filter *f)
 	buf_free(&b);
 }
 
+static void
+say_finished(double begun)
+{
+	struct buf b = BUF_INIT;
+	human_seconds(&b, clock_seconds() - begun);
+	cli_info(&cli, "%s: %d parts in %s", boot.out, boot.parts, b.data);
+	buf_free(&b);
+}
+
 static int
 run(struct filter *f, struct err *e)
 {
+	double begun = clock_seconds();
 	struct buf text = BUF_INIT;
 	struct bootstrap_hooks hooks = {NULL, note, cli_interrupted};
 	struct kernels *k = kernels_cpu_open(1); /* as the programs will */
@@ -303,6 +315,8 @@ run(struct filter *f, struct err *e)
 	}
 	if (rc >= 0 && rc != BOOT_DONE)
 		rc = bootstrap_run(&boot, cli.rejects, opt.clean, &hooks, e);
+	if (rc == 0)
+		say_finished(begun);
 	if (lock >= 0)
 		close(lock);
 	k->close(k);

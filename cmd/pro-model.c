@@ -252,7 +252,7 @@ cmd_tokenize(int argc, char **argv)
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
-	int64_t count = 0;
+	int64_t count = 0, tokens = 0;
 	int end = nul ? '\0' : '\n';
 	while (errno = 0, (n = getdelim(&line, &cap, end, stdin)) >= 0) {
 		count++;
@@ -263,6 +263,7 @@ cmd_tokenize(int argc, char **argv)
 			err_prefix(&e, "stdin:%lld", (long long)count);
 			cli_die(&c, &e);
 		}
+		tokens += (int64_t)ids.n;
 		for (size_t i = 0; i < ids.n; i++)
 			printf("%s%d", i ? " " : "", ids.v[i]);
 		putchar('\n');
@@ -275,6 +276,8 @@ cmd_tokenize(int argc, char **argv)
 	ids_free(&ids);
 	tokenizer_free(t);
 	int rc = cli_close_stdout(&c);
+	if (rc == 0)
+		cli_info(&c, "%lld strings, %lld tokens", (long long)count, (long long)tokens);
 	if (rc == 0 && c.expect >= 0 && count != c.expect) {
 		cli_warn(&c, "%lld strings read, %lld expected", (long long)count,
 			(long long)c.expect);

@@ -79,6 +79,7 @@ static struct cli cli = {.name = "pro-train",
 	.operands = "[FILE...]",
 	.options = options,
 	.draws = "",
+	.stops = "stopping and writing a checkpoint",
 	.max_operands = -1};
 
 static int
@@ -233,10 +234,25 @@ say_template(const struct job *j, const char *how)
 	buf_free(&notes);
 }
 
+static void
+say_outline(struct job *j)
+{
+	struct strings what = {0};
+	if (!cli.quiet)
+		job_outline(j, clock_seconds, &what);
+	if (what.n == 2) {
+		cli_info(&cli, "%s", what.v[0]);
+		cli_info(&cli, "CPU, %lld thread%s; %s", (long long)cli.threads,
+			cli.threads == 1 ? "" : "s", what.v[1]);
+	}
+	strings_free(&what);
+}
+
 static int
 train(struct job *j, struct err *e)
 {
 	struct progress p;
+	say_outline(j);
 	struct buf described = BUF_INIT;
 	struct run_hooks hooks = {
 		&p, print_log, print_note, show_progress, is_interrupted, seconds};

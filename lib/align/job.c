@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "lib/base/human.h"
 #include "lib/gen/lengths.h"
 #include "lib/model/folder.h"
 
@@ -57,8 +58,29 @@ job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *
 {
 	/* the head that will be trained, whatever the folder has */
 	j->config.head = j->o.data.method->head;
-	double rate = plan_rate(j->kernels, &j->config, clock);
+	double rate = plan_rate(j->kernels, &j->config, 0.2, clock);
 	run_plan(&j->o.run, &j->config, &j->data, memory_bytes, rate, out);
+}
+
+void
+job_outline(struct job *j, double (*clock)(void), struct strings *out)
+{
+	const struct run_options *o = &j->o.run;
+	struct buf b = BUF_INIT;
+	if (j->checkpoints.done)
+		return;
+	j->config.head = j->o.data.method->head;
+	double rate = j->checkpoints.go_on
+			      ? 0
+			      : plan_rate_beside(j->kernels, o, &j->config, &j->data, clock);
+	human_count(&b, (double)config_parameters(&j->config));
+	strings_add(out, "%s: %s parameters; %s on %zu records: %lld steps of %lld records",
+		j->o.model_dir, b.data, j->o.data.method->name, j->data.n,
+		(long long)run_total(o, j->data.n), (long long)(o->per_device * o->accumulation));
+	buf_reset(&b);
+	plan_outline(o, &j->config, &j->data, rate, &b);
+	strings_add(out, "%s", b.data);
+	buf_free(&b);
 }
 
 static int

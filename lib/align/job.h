@@ -2,6 +2,7 @@
 #define PRO_ALIGN_JOB_H
 
 #include "lib/align/plan.h"
+#include "lib/base/process.h"
 
 /*
  * A training job from folders and files: what pro-train does between its options and its exit.
@@ -44,6 +45,12 @@ int job_open(struct job *j, const struct job_options *o, struct kernels *k, cons
 int job_read(struct job *j, struct filter *f, int64_t expect, struct err *e);
 /* run_plan; clock (seconds) is for measuring the machine. */
 void job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out);
+/*
+ * What is about to begin, in two texts: model, method and steps; memory and time.  No time where
+ * measuring the machine would cost some, or the run is one that goes on.  Nothing is added when the
+ * run is known to be finished.
+ */
+void job_outline(struct job *j, double (*clock)(void), struct strings *out);
 /* Loads the model and trains it (run_train).  described: cli_describe's text, for pro.json. */
 int job_train(struct job *j, const struct run_hooks *h, const char *described, struct err *e);
 void job_close(struct job *j);

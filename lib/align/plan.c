@@ -1,5 +1,9 @@
 #include "lib/align/plan.h"
 
+#include "lib/base/human.h"
+
+enum { RATE_ROWS = 512 };
+
 static size_t
 total_bytes(const struct model_config *c, const struct dataset *d, int micro, struct train_plan *p)
 {
@@ -53,9 +57,9 @@ plan_flops(const struct model_config *c, const struct dataset *d)
 }
 
 double
-plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void))
+plan_rate(struct kernels *k, const struct model_config *c, double seconds, double (*clock)(void))
 {
-	enum { ROWS = 512 };
+	enum { ROWS = RATE_ROWS };
 	size_t C = (size_t)c->hidden, F = (size_t)c->ffn;
 	float *x = k->alloc(k, ROWS * C * k_dtype_size(k->act));
 	float *y = k->alloc(k, ROWS * F * k_dtype_size(k->act));
@@ -66,7 +70,7 @@ plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void)
 		double start = 0, spent = 0;
 		char msg[256];
 		int n = -1; /* the first one warms up */
-		for (; n < 1 || (spent < 0.2 && n < 100000); n++) {
+		for (; n < 1 || (spent < seconds && n < 100000); n++) {
 			if (n == 0)
 				start = clock();
 			k->linear_fwd(k, y, x, m, none, ROWS, c->hidden, c->ffn, 0);
@@ -87,6 +91,39 @@ plan_rate(struct kernels *k, const struct model_config *c, double (*clock)(void)
 	return rate;
 }
 
+/* Epochs that a run goes over the data, parts of one included. */
+static double
+run_epochs(const struct run_options *o, const struct dataset *d)
+{
+	return (double)run_total(o, d->n) / (double)run_per_epoch(o, d->n);
+}
+
+double
+plan_rate_beside(struct kernels *k, const struct run_options *o, const struct model_config *c,
+	const struct dataset *d, double (*clock)(void))
+{
+	/* 0.05 s are 1 % of what takes 5 s; 1e12 operations take as much on the fastest of CPUs
+	 * (some 200 GFLOP/s) and more on any other.  Two rounds are the least that is measured. */
+	const double seconds = 0.05, least = 1e12;
+	double round = 6.0 * RATE_ROWS * (double)c->hidden * (double)c->ffn;
+	double run = plan_flops(c, d) * run_epochs(o, d);
+	return run < least || run < 200 * round ? 0 : plan_rate(k, c, seconds, clock);
+}
+
+void
+plan_outline(const struct run_options *o, const struct model_config *c, const struct dataset *d,
+	double rate, struct buf *out)
+{
+	struct train_plan p;
+	buf_puts(out, "about ");
+	human_bytes(out, (double)total_bytes(c, d, (int)o->per_device, &p));
+	buf_puts(out, " of memory");
+	if (rate > 0) {
+		buf_puts(out, ", at least ");
+		human_seconds(out, plan_flops(c, d) * run_epochs(o, d) / rate);
+	}
+}
+
 void
 run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
 	size_t memory_bytes, double rate, struct buf *out)
@@ -105,10 +142,10 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 	buf_printf(out, "data           %14zu records, %lld tokens an epoch\n", d->n,
 		(long long)d->n_tokens);
 	if (rate > 0) {
-		double epoch = plan_flops(c, d) / rate, steps = (double)run_total(o, d->n);
+		double epoch = plan_flops(c, d) / rate;
 		buf_printf(out,
 			"time           %14.1f seconds at least, %.1f an epoch, at %.1f GFLOP/s\n",
-			epoch * steps / (double)run_per_epoch(o, d->n), epoch, rate / 1e9);
+			epoch * run_epochs(o, d), epoch, rate / 1e9);
 	}
 	if (memory_bytes == 0)
 		return;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/align/log.h"
+#include "lib/base/human.h"
 
 int64_t
 run_per_epoch(const struct run_options *o, size_t n_records)
@@ -162,6 +163,7 @@ update(struct run *r, struct step_result *result, struct err *e)
 		return 0;
 	s->step++;
 	s->tokens += result->tokens;
+	r->loss = result->loss;
 	if (s->step % r->o->logging_steps == 0 || s->step == s->total) {
 		struct log_step l = {s->step, s->tokens, epoch_of(r, s->step), now(r) - start};
 		struct buf line = BUF_INIT;
@@ -272,6 +274,25 @@ finish(struct run *r, struct err *e)
 	return checkpoints_finish(r->checkpoints, r->o->keep_checkpoints, e);
 }
 
+/* The closing line: what this process did, at what speed, and where the result is. */
+static void
+say_finished(const struct run *r)
+{
+	const struct train_state *s = &r->state;
+	double spent = now(r) - r->begun;
+	struct buf b = BUF_INIT;
+	if (spent > 0) {
+		buf_puts(&b, " in ");
+		human_seconds(&b, spent);
+		buf_printf(&b, ", %.0f tokens/s", (double)(s->tokens - r->begun_tokens) / spent);
+	}
+	if (s->step > r->begun_at)
+		buf_printf(&b, ", last loss %.4f", r->loss);
+	note(r, "%s: %lld steps%s", r->checkpoints->out, (long long)(s->step - r->begun_at),
+		b.len ? b.data : "");
+	buf_free(&b);
+}
+
 /* OUT is there and its checkpoints are gone: it must be what this run would make. */
 static int
 say_done(struct run *r, struct err *e)
@@ -289,10 +310,13 @@ run_train(struct run *r, struct err *e)
 	if (r->checkpoints->done)
 		return say_done(r, e);
 	int rc = start(r, e);
+	r->begun = now(r);
+	r->begun_at = r->state.step;
+	r->begun_tokens = r->state.tokens;
 	if (rc == 0 && !r->done)
 		rc = loop(r, e);
-	if (rc > 0)
-		rc = finish(r, e);
+	if (rc > 0 && (rc = finish(r, e)) == 0)
+		say_finished(r);
 	trainer_close(&r->trainer);
 	X_FREE(r->order);
 	buf_free(&r->unlogged);

@@ -44,8 +44,11 @@ struct run {
 	bool done; /* it was finished: nothing was done */
 	struct trainer trainer;
 	struct train_state state;
-	int64_t saved;       /* step of the newest checkpoint; -1 */
-	struct buf unlogged; /* what of the log could not be written */
+	double loss, begun;   /* of the last step; by hooks.clock */
+	int64_t begun_at;     /* step, */
+	int64_t begun_tokens; /* and tokens then */
+	int64_t saved;        /* step of the newest checkpoint; -1 */
+	struct buf unlogged;  /* what of the log could not be written */
 	uint32_t *order;
 	int64_t order_epoch;
 };
@@ -64,11 +67,11 @@ void run_settings(const struct run_options *o, const struct dataset *d, const st
 /*
  * Trains.  The members above the empty line are set by the caller; r->model is trained in place,
  * from the newest checkpoint where checkpoints_open found one to go on with; a run that is finished
- * is noted, and nothing is done. ERR_TEMPFAIL: interrupted, a checkpoint was written.  A log that
- * cannot be written ends the run the same way, with hooks.log's error: what of it is missing is in
- * the checkpoint, and a resumed run writes it first.  ERR_SOFTWARE: a loss or gradient that is not
- * finite, naming step and record.  On success OUT is there and the checkpoints are gone (unless
- * keep_checkpoints).
+ * is noted, and nothing is done; what was done is noted at the end (time with hooks.clock).
+ * ERR_TEMPFAIL: interrupted, a checkpoint was written.  A log that cannot be written ends the run
+ * the same way, with hooks.log's error: what of it is missing is in the checkpoint, and a resumed
+ * run writes it first.  ERR_SOFTWARE: a loss or gradient that is not finite, naming step and
+ * record.  On success OUT is there and the checkpoints are gone (unless keep_checkpoints).
  */
 int run_train(struct run *r, struct err *e);
 

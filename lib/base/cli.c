@@ -337,9 +337,9 @@ cli_parse(struct cli *c, int argc, char **argv)
 		usage(c, "%s", e.msg);
 	options_free(&o);
 	if (!c->quiet)
-		snprintf(stopping, sizeof stopping,
-			"%s%s: stopping at the next good place; a second signal gives up\n",
-			isatty(STDERR_FILENO) ? "\r\033[K" : "", c->name);
+		snprintf(stopping, sizeof stopping, "%s%s: %s; a second signal gives up\n",
+			isatty(STDERR_FILENO) ? "\r\033[K" : "", c->name,
+			c->stops ? c->stops : "stopping at the next good place");
 	if (strcmp(c->device, "auto") != 0 && strcmp(c->device, "cpu") != 0) {
 		cli_warn(c, "--device %s: this build computes on the CPU only", c->device);
 		exit(ERR_UNAVAILABLE);

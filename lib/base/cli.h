@@ -30,6 +30,7 @@ struct cli {
 	 * never, and --seed is refused.
 	 */
 	const char *draws;
+	const char *stops; /* what a first signal begins; NULL: "stopping at the next good place" */
 	const char *lacks; /* standard options that mean nothing to it: "expect rejects"; or NULL */
 
 	/* The options every program has, filled by cli_parse: */

@@ -26,6 +26,7 @@ check "a run" boot --out whole --rejects rejects in.jsonl
 cp out log
 check_err "says where it is" "part 2 of 0..2: pro-train"
 check_err "and how much there was" "40 records in 3 parts"
+check_err "and how long it took" "whole: 3 parts in [0-9.:]+( s)?$"
 holds "leaves a model" -s whole/model.safetensors -a -s whole/pro.json -a -s whole/config.json
 holds "with the tokenizer of the first one" "$(cksum <policy/tokenizer.json)" = "$(cksum <whole/tokenizer.json)"
 holds "and a log line per step on stdout" "$(grep -c '"pro_loss"' log)" -eq "$(wc -l <log)" -a -s log

@@ -21,6 +21,10 @@ check_err "tokenizer: too little text is said" 'not 1000: the text has no more p
 pro-model tokenizer --vocab 300 --out "$T/sp" --special '<a>' --special '<b>' <"$T/text" 2>"$T/err"
 [ "$(printf '<a><b>' | pro-model tokenize --special "$T/sp")" = "0 1" ]
 holds "tokenizer: special tokens have the first ids" $? -eq 0
+printf 'a\nab\n\n' | pro-model tokenize "$T/sp" 2>"$T/err" >"$T/out"
+check_err "tokenize: says how much" "^pro-model: 3 strings, $(wc -w <"$T/out") tokens$"
+printf 'a\n' | pro-model tokenize -q "$T/sp" 2>"$T/err" >"$T/out"
+holds "tokenize: quiet" ! -s "$T/err"
 check_exit 64 "tokenizer: no room for the bytes" pro-model tokenizer --vocab 100 --out "$T/x"
 check_exit 64 "tokenizer: --vocab is needed" pro-model tokenizer --out "$T/x"
 check_exit 65 "tokenizer: nothing to learn from" pro-model tokenizer --vocab 300 --out "$T/x"

@@ -255,6 +255,40 @@ check "no input, no model: 66" $?
 exits 73 run "$tmp/whole" && says "--overwrite"
 check "a finished OUT: 73" $?
 
+# what is said: model and steps before the first one, what came of it at the end
+spoken=(pro-train --model "$tmp/base" --threads 1 --gradient-accumulation-steps 2)
+mkfifo "$tmp/slow"
+"${spoken[@]}" --out "$tmp/spoken" <"$tmp/train.jsonl" 2>"$tmp/err" >"$tmp/slow" &
+pid=$!
+exec 8<"$tmp/slow"
+for _ in $(seq 100); do grep -q 'of memory' "$tmp/err" && break; sleep 0.05; done
+cat <&8 >"$tmp/spoken.log"
+exec 8<&-
+wait $pid && says "base: 38.2 thousand parameters; pro on 40 records: 20 steps of 4 records" &&
+	says "CPU, 1 thread; about " && grep -qx 'pro-train: CPU, 1 thread; about [0-9.]* [KM]iB of memory' "$tmp/err" &&
+	[ "$(grep -n ' of memory$' "$tmp/err" | cut -d: -f1)" -lt "$(grep -n ' steps in ' "$tmp/err" | cut -d: -f1)" ]
+check "a run says what begins" $?
+loss=$(tail -n 1 "$tmp/spoken.log" | field loss /dev/stdin)
+grep -qE "^pro-train: $tmp/spoken: 20 steps in [0-9.]+ s, [0-9]+ tokens/s, last loss $(printf %.4f "$loss")\$" "$tmp/err" &&
+	[ "$(tail -n 1 "$tmp/err" | cut -c1-10)" = "pro-train:" ]
+check "and what came of it" $?
+exits 0 "${spoken[@]}" --out "$tmp/spoken2" --quiet "$tmp/train.jsonl" && [ ! -s "$tmp/err" ]
+check "but not with --quiet" $?
+mkfifo "$tmp/never"
+"${spoken[@]}" --num-train-epochs 20 --out "$tmp/spoken3" <"$tmp/train.jsonl" 2>"$tmp/err" >"$tmp/never" &
+pid=$!
+exec 8<"$tmp/never"
+head -n 1 <&8 >/dev/null
+kill -TERM $pid
+cat <&8 >/dev/null
+exec 8<&-
+wait $pid
+rc=$?
+[ $rc -eq 75 ] && says "pro-train: stopping and writing a checkpoint; a second signal gives up" &&
+	exits 0 "${spoken[@]}" --num-train-epochs 20 --out "$tmp/spoken3" --resume "$tmp/train.jsonl" &&
+	! grep -q ': 200 steps in' "$tmp/err" && says " steps in "
+check "the first signal says that a checkpoint is written; the rest is what is counted then" $?
+
 # --resume means "make it so": begin, go on, or say that it is done
 run "$tmp/so" --resume --learning-rate 1e-3 >"$tmp/so.log" && run "$tmp/begun" --learning-rate 1e-3 >"$tmp/begun.log" &&
 	cmp -s "$tmp/so/model.safetensors" "$tmp/begun/model.safetensors" && cmp -s <(field loss "$tmp/so.log") <(field loss "$tmp/begun.log")

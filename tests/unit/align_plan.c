@@ -78,7 +78,7 @@ said(void)
 	struct buf b = BUF_INIT;
 	one_record(&d, &o);
 	/* one timed round: 3 products of 512 x 8 x 16 */
-	CHECK(k && plan_rate(k, &c, ticking) == 6. * 512 * 8 * 16);
+	CHECK(k && plan_rate(k, &c, 0.2, ticking) == 6. * 512 * 8 * 16);
 	run_plan(&run, &c, &d, 0, plan_flops(&c, &d) / 2, &b);
 	CHECK(strstr(b.data, "6.0 seconds at least, 2.0 an epoch") != NULL);
 	buf_reset(&b);
@@ -87,6 +87,17 @@ said(void)
 	buf_reset(&b);
 	run_plan(&run, &c, &d, 1 << 10, 0, &b);
 	CHECK(strstr(b.data, "does not fit at any") != NULL);
+	buf_reset(&b);
+	plan_outline(&run, &c, &d, plan_flops(&c, &d) / 2, &b);
+	CHECK(strncmp(b.data, "about ", 6) == 0 && strstr(b.data, "KiB of memory, at least 6.0 s"));
+	buf_reset(&b);
+	plan_outline(&run, &c, &d, 0, &b);
+	CHECK(strcmp(b.data + b.len - 10, " of memory") == 0);
+	/* a run this small is not held up, one of 1e12 operations is by a hundredth at most */
+	double before = now;
+	CHECK(plan_rate_beside(k, &run, &c, &d, ticking) == 0 && now == before);
+	run.max_steps = (int64_t)(1e12 / plan_flops(&c, &d)) + 1;
+	CHECK(plan_rate_beside(k, &run, &c, &d, ticking) > 0 && now > before);
 	buf_free(&b);
 	dataset_free(&d);
 	if (k)
