@@ -4,8 +4,8 @@
 #
 #   examples/01-small-world.sh [FOLDER]     default: build/quickstart
 #
-# Interrupted, it keeps the steps that have ended, and the next run goes on behind them; a run that came to its
-# end, or of other programs, is begun anew.
+# Interrupted, it keeps the steps that have ended, and the next run goes on with the one it was in; a run that
+# came to its end, or of other programs, is begun anew: what the script makes is removed, and nothing else.
 #
 # Exits non-zero unless both reward models are right on more than 70 % of held-out comparisons, the policies'
 # true rewards are ordered as they were built, with disjoint 95 % intervals, and PRO beats the model it started from.
@@ -19,24 +19,28 @@ if [ -n "$(ls -A "$dir" 2>/dev/null)" ] && [ ! -e "$dir/.small-world" ]; then
 fi
 # The programs and this script; what other ones have made is not gone on with.
 made_by=$(cat "$here"/build/bin/* "$here/build/examples/pro-world" "$0" | sha256sum)
-if [ "$(cat "$dir/.small-world" 2>/dev/null)" != "$made_by" ]; then
-	rm -rf "$dir"
-	mkdir -p "$dir"
-	echo "$made_by" >"$dir/.small-world"
-fi
+mkdir -p "$dir"
 cd "$dir"
+if [ "$(cat .small-world 2>/dev/null)" != "$made_by" ]; then
+	rm -rf tokenizer llama-0 neox-0 {base,neox,low,mid,high,RM_train,RM_eval,PRO,SFT,PRO-s}{,.checkpoints,.work} \
+		{llama,neox,heldout,report}.json demos-{base,low,mid,high}.jsonl {hh,boot}{,-3}.jsonl \
+		{rm-train,rm-eval,heldout,test,answers,next,scored}.jsonl .ended-* \
+		{base,neox,low,mid,high,rm-train,rm-eval,pro,sft,boot}.log
+	echo "$made_by" >.small-world
+fi
 
-# if step OUTPUT... -- TITLE; then COMMANDS; ended; fi     OUTPUTs of an interrupted run are removed first
+# if step OUTPUT... -- TITLE; then COMMANDS; ended; fi     OUTPUTs of an interrupted run are removed first; what
+# can go on with --resume does
 n_step=0
 step() {
-	local o outputs=()
+	local outputs=()
 	while [ "$1" != -- ]; do outputs+=("$1") && shift; done
 	n_step=$((n_step + 1)) title=$2 began=$SECONDS
 	if [ -e ".ended-$n_step" ]; then
 		printf '[%3ds] kept: %s\n' "$SECONDS" "$title"
 		return 1
 	fi
-	for o in "${outputs[@]}"; do rm -rf "$o" "$o.checkpoints" "$o.work"; done
+	rm -rf "${outputs[@]}"
 	printf '[%3ds] %s\n' "$SECONDS" "$title"
 }
 ended() {
@@ -53,9 +57,12 @@ comparisons() { # NAME COUNT QUALITY SHARPNESS SEED
 	done >"$1.jsonl"
 }
 
-# Small batches of short rows: 32 records a step.
+# Small batches of short rows: 32 records a step.  Progress and notes for somebody who looks on.
+quiet=(-q)
+[ -t 2 ] && quiet=()
 train() {
-	pro-train -q --per-device-train-batch-size 32 --gradient-accumulation-steps 1 --logging-steps 20 "$@"
+	pro-train "${quiet[@]}" --resume --per-device-train-batch-size 32 --gradient-accumulation-steps 1 \
+		--logging-steps 20 "$@"
 }
 
 if step tokenizer -- "The world: demonstrations of several qualities, comparisons by two judges"; then
@@ -73,7 +80,7 @@ if step tokenizer -- "The world: demonstrations of several qualities, comparison
 	ended
 fi
 
-if step llama-0 neox-0 base neox -- "A base model (LLaMA) and a base for the second reward model (GPT-NeoX), from scratch"; then
+if step llama-0 neox-0 -- "A base model (LLaMA) and a base for the second reward model (GPT-NeoX), from scratch"; then
 	cat >llama.json <<'JSON'
 {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 96, "intermediate_size": 256,
  "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 0,
@@ -89,24 +96,24 @@ JSON
 	pro-model init llama.json --tokenizer tokenizer --seed 1 --out llama-0
 	pro-model init neox.json --tokenizer tokenizer --seed 2 --out neox-0
 	train --method sft --model llama-0 --out base --learning-rate 3e-3 --lr-scheduler-type cosine \
-		--num-train-epochs 3 demos-base.jsonl >base.log
+		--num-train-epochs 3 demos-base.jsonl >>base.log
 	train --method sft --model neox-0 --out neox --learning-rate 3e-3 --lr-scheduler-type cosine \
-		--num-train-epochs 3 demos-base.jsonl >neox.log
+		--num-train-epochs 3 demos-base.jsonl >>neox.log
 	ended
 fi
 
-if step low mid high -- "Three policies of different quality (stand-ins for Curie, Alpaca, ChatGPT)"; then
+if step -- "Three policies of different quality (stand-ins for Curie, Alpaca, ChatGPT)"; then
 	for q in low mid high; do
-		train --method sft --model base --out $q --learning-rate 1e-3 --num-train-epochs 1 demos-$q.jsonl >$q.log
+		train --method sft --model base --out $q --learning-rate 1e-3 --num-train-epochs 1 demos-$q.jsonl >>$q.log
 	done
 	ended
 fi
 
-if step RM_train RM_eval -- "Two reward models: RM_train (LLaMA) and RM_eval (GPT-NeoX), on different comparisons"; then
+if step -- "Two reward models: RM_train (LLaMA) and RM_eval (GPT-NeoX), on different comparisons"; then
 	train --method rm --order given --model base --out RM_train --learning-rate 5e-4 --num-train-epochs 2 \
-		rm-train.jsonl >rm-train.log
+		rm-train.jsonl >>rm-train.log
 	train --method rm --order given --model neox --out RM_eval --learning-rate 5e-4 --num-train-epochs 2 \
-		rm-eval.jsonl >rm-eval.log
+		rm-eval.jsonl >>rm-eval.log
 	pro-score -q --reward RM_train --as RM_train heldout.jsonl | pro-score -q --reward RM_eval --as RM_eval |
 		pro-world reward --as true |
 		pro-eval -q --agreement RM_train --agreement RM_eval \
@@ -124,15 +131,16 @@ if step -- "Expansion to length 3 with the strongest model, reranked by RM_train
 	ended
 fi
 
-if step PRO SFT -- "PRO on the rankings of length 3; SFT on the human choices"; then
-	train --method pro --model base --out PRO --learning-rate 5e-4 --num-train-epochs 2 hh-3.jsonl >pro.log
-	train --method sft --model base --out SFT --learning-rate 5e-4 --num-train-epochs 2 hh.jsonl >sft.log
+if step -- "PRO on the rankings of length 3; SFT on the human choices"; then
+	train --method pro --model base --out PRO --learning-rate 5e-4 --num-train-epochs 2 hh-3.jsonl >>pro.log
+	train --method sft --model base --out SFT --learning-rate 5e-4 --num-train-epochs 2 hh.jsonl >>sft.log
 	ended
 fi
 
-if step PRO-s -- "One round of self-bootstrapping from PRO"; then
-	pro-bootstrap -q --model PRO --reward RM_train --out PRO-s --parts 1 --learning-rate 2e-4 --num-train-epochs 1 \
-		--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot-3.jsonl >boot.log
+if step -- "One round of self-bootstrapping from PRO"; then
+	pro-bootstrap "${quiet[@]}" --resume --model PRO --reward RM_train --out PRO-s --parts 1 \
+		--learning-rate 2e-4 --num-train-epochs 1 \
+		--per-device-train-batch-size 32 --gradient-accumulation-steps 1 boot-3.jsonl >>boot.log
 	ended
 fi
 
@@ -173,4 +181,8 @@ jq -r "$true_of [t(\"SFT\").mean, t(\"PRO\").mean, t(\"PRO-s\").mean | . * 1000 
 	\"as it fell: true reward SFT \\(.[0]), PRO \\(.[1]), PRO after a round of self-bootstrapping \\(.[2])\"" report.json
 echo ended >.small-world # begun anew the next time
 printf '[%3ds] %s\n' "$SECONDS" "$([ $bad -eq 0 ] && echo 'All checks hold' || echo 'A check failed')"
+cat <<END
+The models and all that was made on the way are in $dir.
+To hear one:  head -n 2 $dir/test.jsonl | pro-augment --model $dir/PRO --greedy
+END
 exit $bad
