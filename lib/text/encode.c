@@ -13,14 +13,30 @@ keep(struct arena *a, const int32_t *v, size_t n)
 	return p;
 }
 
-/* [bos] + template(prompt), one bos even where the template begins with its own. */
+/*
+ * Whether the template sees to bos itself: it begins with one, or a Jinja template has it elsewhere
+ * (behind a line feed, before each turn) where transformers puts no other.  Of literals each
+ * conversation's first one is the tokenizer's to put.
+ */
+static bool
+writes_bos(const struct encode_params *p, const struct ids *s)
+{
+	int32_t bos = tokenizer_bos(p->tokenizer);
+	size_t n = template_jinja(p->template) && bos != tokenizer_eos(p->tokenizer) ? s->n : 1;
+	for (size_t i = 0; i < n && i < s->n; i++)
+		if (s->v[i] == bos)
+			return true;
+	return false;
+}
+
+/* [bos] + template(prompt), one bos even where the template writes its own. */
 static int
 encode_prompt(
 	const struct encode_params *p, const struct writing *w, struct ids *out, struct err *e)
 {
 	int rc = writing_ids(w, WRITING_PROMPT, out, e);
 	int32_t bos = tokenizer_bos(p->tokenizer);
-	if (rc < 0 || !tokenizer_adds_bos(p->tokenizer) || (out->n > 0 && out->v[0] == bos))
+	if (rc < 0 || !tokenizer_adds_bos(p->tokenizer) || writes_bos(p, out))
 		return rc;
 	ids_push(out, bos);
 	memmove(out->v + 1, out->v, (out->n - 1) * sizeof *out->v);
@@ -34,7 +50,7 @@ cut_left(const struct encode_params *p, struct ids *s, int max)
 {
 	if (s->n <= (size_t)max)
 		return 0;
-	size_t bos = tokenizer_adds_bos(p->tokenizer) || s->v[0] == tokenizer_bos(p->tokenizer);
+	size_t bos = s->v[0] == tokenizer_bos(p->tokenizer);
 	size_t cut = s->n - (size_t)max;
 	memmove(s->v + bos, s->v + bos + cut, (s->n - bos - cut) * sizeof *s->v);
 	s->n -= cut;

@@ -18,7 +18,8 @@ struct encode_params {
 
 struct encoded {
 	int n_prompt;
-	int32_t *prompt; /* [n_prompt], bos first where the tokenizer prepends it */
+	int32_t *prompt; /* [n_prompt], bos first where the tokenizer prepends it, unless a Jinja
+			  * template writes it elsewhere */
 	int n_responses;
 	int *n_ids;     /* [n_responses] */
 	int32_t **ids;  /* [n_responses][n_ids[k]], eos included where the response ended uncut */

@@ -45,7 +45,8 @@
  *
  * With both kinds, special tokens are recognised in what the template writes, never in the texts
  * of a record.  A bos before everything need not be written: the tokenizer says whether there is
- * one, and there is never more than one.
+ * one, and there is never more than one: none is put where the prompt begins with it, nor before
+ * what Jinja renders with one elsewhere.
  */
 struct template;
 

@@ -517,6 +517,53 @@ shared_templates(void)
 	buf_free(&pattern);
 }
 
+/* How many bos the prompt of "Hi" has, and whether it begins with one, cut to max tokens. */
+static int
+count_bos(struct template *p, int max, bool *first)
+{
+	struct response y = {"Yes", 3, "", true, NULL};
+	struct record r = {.id = "a",
+		.n_turns = 1,
+		.turns = (struct turn *)hi,
+		.n_responses = 1,
+		.responses = &y};
+	struct encode_params params = {tok, p, 512, max, OVERLONG_TRUNCATE};
+	struct encoded c;
+	struct arena a;
+	int n = -1;
+	arena_init(&a);
+	*first = false;
+	if (p && encode_policy(&params, &r, &a, &c, NULL) == 1) {
+		*first = c.prompt[0] == tokenizer_bos(tok);
+		n = 0;
+		for (int i = 0; i < c.n_prompt; i++)
+			n += c.prompt[i] == tokenizer_bos(tok);
+	}
+	arena_free(&a);
+	template_free(p);
+	return n;
+}
+
+/* A tokenizer that prepends bos does it where the template leaves that to it. */
+static void
+one_bos(void)
+{
+	bool first;
+	tok->adds_bos = true;
+	CHECK(count_bos(chat(CHATML), 384, &first) == 1 && first);
+	CHECK(count_bos(chat(CHATML), 8, &first) == 1 && first);
+	CHECK(count_bos(chat("{{ bos_token }}" CHATML), 384, &first) == 1 && first);
+	CHECK(count_bos(chat("\n{{ bos_token }}\n" CHATML), 384, &first) == 1 && !first);
+	/* one a turn, with the header of the answer's */
+	CHECK(count_bos(chat("S" EACH("{{ bos_token + m['role'] }}{{ m['content'] }}")), 384,
+		      &first) == 2 &&
+		!first);
+	CHECK(count_bos(chat("\n{{ bos_token }}\n" CHATML), 8, &first) == 0 && !first);
+	tok->adds_bos = false;
+	CHECK(count_bos(chat(CHATML), 384, &first) == 0);
+	CHECK(count_bos(chat("\n{{ bos_token }}\n" CHATML), 384, &first) == 1 && !first);
+}
+
 /* What a record tells its template beside the turns: its prompt as the ids say; or why not. */
 static const char *
 told(const struct template *p, const char *members)
@@ -620,6 +667,7 @@ main(void)
 	RUN(ends);
 	RUN(parts);
 	RUN(no_forgery);
+	RUN(one_bos);
 	RUN(records_tell);
 	RUN(told_no_forgery);
 	RUN(reward_rows);
