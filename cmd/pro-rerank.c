@@ -109,7 +109,7 @@ run(struct job *j, struct err *e)
 		buf_printf(&b, "; %lld without responses", (long long)j->stream.n_without);
 	cli_info(&cli, "%s", b.data);
 	buf_free(&b);
-	return rc == 0 ? filter_finish(&j->filter, cli.expect, e) : rc;
+	return rc == 0 ? score_stream_finish(&j->stream, cli.expect, e) : rc;
 }
 
 int

@@ -146,7 +146,7 @@ run(struct job *j, const char *dir, struct kernels *k, struct err *e)
 	if (rc == 0 && opt.tensors)
 		rc = tensor_writer_end(&j->tensors, e);
 	if (rc == 0)
-		rc = filter_finish(&j->filter, cli.expect, e);
+		rc = score_stream_finish(&j->stream, cli.expect, e);
 	if (opt.tensors)
 		tensor_writer_free(&j->tensors);
 	buf_free(&j->template);

@@ -330,3 +330,14 @@ model_label(struct buf *out, const char *dir)
 	free(path);
 	return out->data;
 }
+
+int
+score_stream_finish(const struct score_stream *s, int64_t expect, struct err *e)
+{
+	const struct filter *f = s->filter;
+	if (filter_finish(s->filter, expect, e) < 0)
+		return -1;
+	if (s->drop_empty || s->n_without == 0 || s->n_without < f->n_out)
+		return 0;
+	return err_set(e, ERR_DATA, "nothing was done: no record written has a response");
+}

@@ -31,6 +31,8 @@ struct score_stream {
 };
 
 int score_stream_run(struct score_stream *s, struct err *e);
+/* filter_finish; ERR_DATA, too, when there were records and none written has a response. */
+int score_stream_finish(const struct score_stream *s, int64_t expect, struct err *e);
 
 /*
  * What pro-score adds to a record.  A reward model: FIELD for every response.  A policy: logprob

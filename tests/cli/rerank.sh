@@ -72,6 +72,9 @@ jq -s '[.[].responses[0].text]' kept.jsonl | cmp -s - <(jq -s '[.[].responses[0]
 	jq -se 'all(.[]; [.responses[].reward] | . == (sort | reverse)) and all(.[].responses[]; has("raw_reward"))' kept.jsonl >/dev/null &&
 	pro-rerank -q --threads 1 --reward rm --keep-top kept.jsonl | cmp -s - kept.jsonl
 status "--reward --keep-top" $?
+jq -c '.responses = []' in.jsonl >none.jsonl
+exits "no record with a response" 65 "nothing was done: no record written has a response" pro-rerank none.jsonl
+exits "the same with --reward" 65 "nothing was done" pro-rerank --threads 1 --reward rm none.jsonl
 exits "a policy is no reward model" 78 "pol" bash -c '. "$1"; toy_model pol lm && exec pro-rerank --reward pol in.jsonl' - "$root/tests/cli/toy.sh"
 matrix pro-rerank in.jsonl
 matrix pro-rerank --threads 1 --reward rm --keep-top in.jsonl

@@ -40,6 +40,9 @@ for how in reward policy; do
 	status "$how: two threads agree to 1e-6" $?
 	sed -n 31p $how.jsonl | cmp -s - <(sed -n 31p in.jsonl)
 	status "$how: a record without responses is as it was" $?
+	jq -c '.responses = []' in.jsonl >none.jsonl
+	exits "$how: no record with a response" 65 "nothing was done: no record written has a response" $how none.jsonl
+	same "$how: they go on all the same" none.jsonl out.exits
 	jq -c 'del(.scored_by, .responses[].reward, .responses[].logprob, .responses[].mean_logprob, .responses[].tokens)' $how.jsonl |
 		cmp -s - <(jq -c . in.jsonl)
 	status "$how: everything else is as it was" $?
