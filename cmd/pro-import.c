@@ -242,7 +242,7 @@ report(struct run *r)
 	if (stats) {
 		tally_write(&r->f.tally, &b);
 		if (r->f.n_bad > 0)
-			buf_printf(&b, "%-60s %9lld\n", "bad lines", (long long)r->f.n_bad);
+			tally_line(&b, "bad lines", r->f.n_bad);
 		fputs(b.data, stderr);
 		buf_reset(&b);
 	}

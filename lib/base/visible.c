@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <utf8proc.h>
+
 /* Bytes of the character at s [n], 0 when it is none (RFC 3629); *c is its number. */
 static size_t
 decode(const unsigned char *s, size_t n, uint32_t *c)
@@ -48,4 +50,40 @@ text_visible(struct buf *out, const char *text, size_t n)
 			buf_put(out, text + i, len);
 		}
 	}
+}
+
+/* The character at text [n]: its columns; *len its bytes. */
+static int
+width_at(const char *text, size_t n, size_t *len)
+{
+	uint32_t c = 0;
+	*len = decode((const unsigned char *)text, n, &c);
+	if (*len > 0)
+		return utf8proc_charwidth((utf8proc_int32_t)c);
+	*len = 1;
+	return 1;
+}
+
+int
+text_width(const char *text, size_t n)
+{
+	int w = 0;
+	for (size_t i = 0, len; i < n; i += len)
+		w += width_at(text + i, n - i, &len);
+	return w;
+}
+
+size_t
+text_tail(const char *text, size_t n, int width)
+{
+	int w = text_width(text, n), one;
+	size_t at = 0, len;
+	if (w <= width)
+		return 0;
+	for (; at < n; at += len, w -= one) {
+		one = width_at(text + at, n - at, &len);
+		if (w <= width && one > 0)
+			break; /* marks above what is left out go with it */
+	}
+	return at;
 }

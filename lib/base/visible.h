@@ -12,4 +12,9 @@
  */
 void text_visible(struct buf *out, const char *text, size_t n);
 
+/* Columns that text [n] takes on a terminal: wide characters two, combining ones none. */
+int text_width(const char *text, size_t n);
+/* The end of text [n] that takes at most `width` columns: where it begins. */
+size_t text_tail(const char *text, size_t n, int width);
+
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "lib/base/visible.h"
 
 /* The text as it may be shown; the caller frees it. */
@@ -61,27 +59,11 @@ table_cell(struct table *t, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Columns of n bytes on a terminal. */
-static int
-width_of(const char *s, size_t n)
-{
-	int w = 0;
-	utf8proc_int32_t c;
-	while (n > 0) {
-		utf8proc_ssize_t k =
-			utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)n, &c);
-		w += k > 0 ? utf8proc_charwidth(c) : 1;
-		k = k > 0 ? k : 1;
-		s += k;
-		n -= (size_t)k;
-	}
-	return w;
-}
-
+/* Columns on a terminal. */
 static int
 width(const char *s)
 {
-	return width_of(s, strlen(s));
+	return text_width(s, strlen(s));
 }
 
 static void
@@ -119,7 +101,7 @@ measure(const struct table *t, size_t cell)
 	const char *sign = row > 0 && col > 0 ? strstr(s, "\u00b1") : NULL;
 	if (sign == NULL || sign == s)
 		return (struct column){width(s) + (col == 0 ? indent_of(t, row) : 0), 0};
-	return (struct column){width_of(s, (size_t)(sign - s)), width(sign)};
+	return (struct column){text_width(s, (size_t)(sign - s)), width(sign)};
 }
 
 static int
@@ -268,7 +250,7 @@ table_note(struct buf *out, const char *fmt, ...)
 	va_end(ap);
 	for (int at = 0; *word;) {
 		size_t n = strcspn(word, " ");
-		int w = width_of(word, n);
+		int w = text_width(word, n);
 		if (at > 0 && at + 1 + w > TABLE_WIDTH) {
 			buf_putc(out, '\n');
 			pad(out, INDENT);

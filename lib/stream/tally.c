@@ -6,7 +6,7 @@
 
 #include "lib/base/visible.h"
 
-enum { NAME = 40, MAX_REASONS = 100 };
+enum { NAME = 40, REASON = 60, MAX_REASONS = 100 };
 
 int
 tally_row(struct tally *t, const char *file)
@@ -34,19 +34,40 @@ tally_reason(struct tally *t, const char *reason)
 }
 
 static void
+pad(struct buf *out, int n)
+{
+	for (; n > 0; n--)
+		buf_putc(out, ' ');
+}
+
+static void
 write_row(struct buf *out, const char *name, const struct tally_row *r, bool elsewhere)
 {
 	struct buf shown = BUF_INIT;
 	text_visible(&shown, name, strlen(name));
-	name = shown.len ? shown.data : "";
-	size_t n = strlen(name); /* the end of a long name tells more */
-	buf_printf(out, "%-*s %9lld %9lld %9lld", NAME, n > NAME ? name + n - NAME : name,
-		(long long)r->raw, (long long)r->kept,
+	const char *s = shown.len ? shown.data : "";
+	int room = NAME;
+	if (text_width(s, shown.len) > room) {
+		s += text_tail(s, shown.len, --room); /* the end of a long name tells more */
+		buf_puts(out, "\u2026");
+	}
+	buf_puts(out, s);
+	pad(out, room - text_width(s, strlen(s)));
+	buf_printf(out, " %9lld %9lld %9lld", (long long)r->raw, (long long)r->kept,
 		(long long)(r->raw - r->kept - r->elsewhere));
 	if (elsewhere)
 		buf_printf(out, " %9lld", (long long)r->elsewhere);
 	buf_putc(out, '\n');
 	buf_free(&shown);
+}
+
+void
+tally_line(struct buf *out, const char *reason, int64_t n)
+{
+	size_t from = out->len;
+	text_visible(out, reason, strlen(reason));
+	pad(out, REASON - text_width(out->data + from, out->len - from));
+	buf_printf(out, " %9lld\n", (long long)n);
 }
 
 void
@@ -66,7 +87,7 @@ tally_write(const struct tally *t, struct buf *out)
 	if (t->n_rows != 1)
 		write_row(out, sum.file, &sum, elsewhere);
 	for (int i = 0; i < t->n_reasons; i++)
-		buf_printf(out, "%-60s %9lld\n", t->reasons[i].text, (long long)t->reasons[i].n);
+		tally_line(out, t->reasons[i].text, t->reasons[i].n);
 }
 
 void

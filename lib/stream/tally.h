@@ -31,7 +31,11 @@ struct tally {
 int tally_row(struct tally *t, const char *file);
 /* One more rejection for this reason (copied); beyond 100 of them they are "other reasons". */
 void tally_reason(struct tally *t, const char *reason);
+/* Aligned by what text_width says of the names, which are as text_visible writes them; of a long
+ * one the end is shown. */
 void tally_write(const struct tally *t, struct buf *out);
+/* A line as those of the reasons. */
+void tally_line(struct buf *out, const char *reason, int64_t n);
 /* The commonest n reasons in a line: "5 no prompt, 2 equal responses, and 3 others"; nothing when
  * there are none. */
 void tally_commonest(const struct tally *t, int n, struct buf *out);

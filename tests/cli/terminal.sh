@@ -15,6 +15,18 @@ check_err "is shown so" 'no\\x1b\[31m\\u009b\\u202e\\xff: '
 cp e.jsonl $'in\e[2J.jsonl'
 check "--stats" pro-import --format records --stats $'in\e[2J.jsonl'
 holds "shows the file's name so" "$(grep -c $'\e' "$T/err")" -eq 0
+mkdir -p 偏好数据
+cp e.jsonl 偏好数据/é.jsonl
+cp e.jsonl 偏好数据/a-name-that-is-longer-than-its-column-一二三.jsonl
+check "--stats of wide names" pro-import --format records --stats 偏好数据/*.jsonl
+grep -v '^pro-' "$T/err" >stats
+cat >want <<'W'
+file                                           raw      kept  rejected
+…-is-longer-than-its-column-一二三.jsonl         1         1         0
+偏好数据/é.jsonl                                 1         1         0
+total                                            2         2         0
+W
+same "is aligned by columns, and a long name by its end" stats want
 
 command -v script >/dev/null || { skip "a terminal" "no script(1)"; finish; }
 toy_model m lm && toy_records 4 >in.jsonl || { fail "toy models"; finish; }

@@ -53,11 +53,31 @@ bytes_that_are_no_text_are_numbers(void)
 	CHECK_STR(shown("\xe2\x80\xae", 2), "\\xe2\\x80"); /* never beyond n */
 }
 
+static void
+width_is_columns(void)
+{
+	static const struct {
+		const char *text;
+		int width, room; /* what has width at most room is "tail" */
+		const char *tail;
+	} all[] = {{"", 0, 3, ""}, {"abc", 3, 3, "abc"}, {"abcd", 4, 3, "bcd"},
+		{"\u4f60\u597d", 4, 3, "\u597d"}, {"na\u00efve", 5, 3, "\u00efve"},
+		{"nai\u0308ve", 5, 3, "i\u0308ve"}, {"nai\u0308ve", 5, 2, "ve"},
+		{"x\xff", 2, 1, "\xff"}, {"\U0001f642", 2, 1, ""}};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		size_t n = strlen(all[i].text);
+		CHECK(text_width(all[i].text, n) == all[i].width);
+		CHECK_STR(all[i].text + text_tail(all[i].text, n, all[i].room), all[i].tail);
+	}
+	CHECK(text_width("\u4f60", 2) == 2); /* two bytes that are no text; never beyond n */
+}
+
 int
 main(void)
 {
 	RUN(texts_stay);
 	RUN(controls_are_numbers);
 	RUN(bytes_that_are_no_text_are_numbers);
+	RUN(width_is_columns);
 	TEST_END;
 }
