@@ -205,7 +205,9 @@ read_ultrafeedback(struct draft *d, const char **reason, struct err *e)
 			return rc < 0 ? err_prefix(e, "completions[%zu]", i) : 0;
 	}
 	draft_use(d, "completions");
-	int rc = draft_prompt(d, "instruction", false, reason, e);
+	int rc = is_nothing(json_object_get(d->v, "input"))
+			 ? draft_prompt(d, "instruction", false, reason, e)
+			 : draft_find_prompt(d, reason, e);
 	return rc > 0 ? sort_scores(d, reason) : rc;
 }
 

@@ -113,8 +113,10 @@ either(const struct draft *d, const char *a, const char *b)
 int
 read_pair(struct draft *d, const char **reason, struct err *e)
 {
-	const char *keys[] = {either(d, "chosen", "chosen_response"),
-		either(d, "rejected", either(d, "rejected_response", "reject"))};
+	/* chosen_response: argilla; response_chosen: MedicalGPT's reward data */
+	const char *keys[] = {either(d, "chosen", either(d, "chosen_response", "response_chosen")),
+		either(d, "rejected",
+			either(d, "rejected_response", either(d, "reject", "response_rejected")))};
 	int rc = read_sides(d, keys, reason, e);
 	if (rc > 0)
 		rc = draft_find_prompt(d, reason, e);

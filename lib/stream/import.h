@@ -29,8 +29,10 @@
 	/* TRL's preference types, and all else that has a chosen and a rejected side: Orca,      \
 	 * Alpaca, ShareGPT and LLaMA-Factory pairs, argilla, axolotl, RewardBench */             \
 	X(TRL, "trl", read_pair, "pr",                                                            \
-		"chosen|chosen_response rejected?|rejected_response?|reject? @hh @ultrafeedback;" \
-		"chosen?|chosen_response? rejected|rejected_response|reject @hh @ultrafeedback")  \
+		"chosen|chosen_response|response_chosen "                                         \
+		"rejected?|rejected_response?|reject?|response_rejected? @hh @ultrafeedback;"     \
+		"chosen?|chosen_response?|response_chosen? "                                      \
+		"rejected|rejected_response|reject|response_rejected @hh @ultrafeedback")         \
 	/* PRO's processed data */                                                                \
 	X(PRO, "pro", read_pro, "", "prefix suffix")                                              \
 	X(RRHF, "rrhf", read_rrhf, "pr",                                                          \
@@ -46,7 +48,7 @@
 	/* OpenAI and ShareGPT chats, with or without LLaMA-Factory's label */                    \
 	X(MESSAGES, "messages", read_messages, "r",                                               \
 		"messages|conversations|conversation !chosen* !rejected* !completion "            \
-		"!negative_messages @rrhf")                                                       \
+		"!negative_messages @rrhf @swift")                                                \
 	X(RECORDS, "records", NULL, "", "prompt responses[text]")                                 \
 	/* ms-swift's preferences */                                                              \
 	X(SWIFT, "swift", read_swift, "p",                                                        \

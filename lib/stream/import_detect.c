@@ -278,6 +278,17 @@ unknown(const json_t *v, struct err *e)
 	return -1;
 }
 
+/* A record of ours that carries a member of what it was made of, such as another answer: v fits
+ * records and one more format, the later of which in the table is last. */
+static bool
+is_ours(const json_t *v, enum import_format last)
+{
+	bool single = last == IMPORT_KTO || last == IMPORT_ALPACA || last == IMPORT_COMPLETION ||
+		      (last == IMPORT_RECORDS && fits(v, IMPORT_MESSAGES));
+	return single && fits(v, IMPORT_RECORDS) &&
+	       json_array_size(json_object_get(v, "responses")) > 0;
+}
+
 int
 import_detect(const json_t *v, enum import_format *f, struct err *e)
 {
@@ -290,6 +301,10 @@ import_detect(const json_t *v, enum import_format *f, struct err *e)
 			buf_printf(&names, "%s%s", n++ ? ", " : "", formats[i].name);
 			*f = (enum import_format)i;
 		}
+	}
+	if (n == 2 && is_ours(v, *f)) {
+		*f = IMPORT_RECORDS;
+		n = 1;
 	}
 	if (n > 1)
 		err_set(e, ERR_DATA, "could be %s; name the format with --format", names.data);

@@ -80,6 +80,10 @@ draft_reward(struct draft *d, struct candidate *c, const json_t *v, const char *
 		return 0;
 	}
 	x = isfinite(im->scale_low) ? (x - im->scale_low) / im->scale_by : x * im->scale_by;
+	if (!isfinite(x)) {
+		*reason = "a score outside --reward-scale";
+		return 0;
+	}
 	json_put(c->json, "reward", json_real(x));
 	return 1;
 }
@@ -188,8 +192,8 @@ is_text(const json_t *v)
 bool
 is_tie(const json_t *x)
 {
-	static const char *const names[] = {
-		"tie", "both", "bothbad", "neither", "equal", "same", "draw", "none"};
+	static const char *const names[] = {"tie", "both", "bothbad", "neither", "equal", "same",
+		"draw", "none", "no_preference", "no preference"};
 	if (!is_text(x))
 		return false;
 	const char *s = json_string_value(x);
@@ -204,8 +208,8 @@ is_tie(const json_t *x)
 int
 label_good(const json_t *v, const char *what, const char **reason, struct err *e)
 {
-	static const char *const good[] = {"true", "1", "good", "desirable", "yes"};
-	static const char *const bad[] = {"false", "0", "bad", "undesirable", "no"};
+	static const char *const good[] = {"true", "1", "good", "desirable", "yes", "chosen"};
+	static const char *const bad[] = {"false", "0", "bad", "undesirable", "no", "rejected"};
 	double x = json_is_number(v) ? json_number_value(v) : json_is_true(v) ? 1 : -1;
 	if (json_is_false(v))
 		x = 0;

@@ -158,6 +158,8 @@ test_reward_scale(void)
 	CHECK_STR(under(im, pair), "reject: a score outside --reward-scale");
 	CHECK(import_parse_scale(&im, ".5", &e) == 0);
 	CHECK_STR(under(im, pair), "a=5.0 b=1.0");
+	CHECK(import_parse_scale(&im, "1e308", &e) == 0);
+	CHECK_STR(under(im, pair), "reject: a score outside --reward-scale");
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		CHECK(import_parse_scale(&im, wrong[i], &e) < 0 && e.code == ERR_USAGE);
 }
