@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/align/job.h"
 #include "lib/base/cli.h"
@@ -264,14 +263,14 @@ train(struct job *j, struct err *e)
 	return rc;
 }
 
-static void
-print_plan(struct job *j)
+static int
+print_plan(struct job *j, struct err *e)
 {
 	struct buf b = BUF_INIT;
-	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-	job_plan(j, pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0, clock_seconds, &b);
+	int rc = job_plan(j, memory_limit(), clock_seconds, &b, e);
 	fwrite(b.data, 1, b.len, stdout);
 	buf_free(&b);
+	return rc;
 }
 
 int
@@ -294,7 +293,7 @@ main(int argc, char **argv)
 		rc = read_records(&j, &e);
 	}
 	if (rc == 0 && plan)
-		print_plan(&j);
+		rc = print_plan(&j, &e);
 	else if (rc == 0)
 		rc = train(&j, &e);
 	job_close(&j);

@@ -53,13 +53,13 @@ job_read(struct job *j, struct filter *f, int64_t expect, struct err *e)
 	return dataset_check_vocab(&j->data, j->config.vocab, e);
 }
 
-void
-job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out)
+int
+job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out, struct err *e)
 {
 	/* the head that will be trained, whatever the folder has */
 	j->config.head = j->o.data.method->head;
 	double rate = plan_rate(j->kernels, &j->config, 0.2, clock);
-	run_plan(&j->o.run, &j->config, &j->data, memory_bytes, rate, out);
+	return run_plan(&j->o.run, &j->config, &j->data, memory_bytes, rate, out, e);
 }
 
 void

@@ -44,7 +44,8 @@ int job_open(struct job *j, const struct job_options *o, struct kernels *k, cons
 	struct err *e);
 int job_read(struct job *j, struct filter *f, int64_t expect, struct err *e);
 /* run_plan; clock (seconds) is for measuring the machine. */
-void job_plan(struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out);
+int job_plan(
+	struct job *j, size_t memory_bytes, double (*clock)(void), struct buf *out, struct err *e);
 /*
  * What is about to begin, in two texts: model, method and steps; memory and time.  No time where
  * measuring the machine would cost some, or the run is one that goes on.  Nothing is added when the

@@ -17,14 +17,53 @@ row(struct buf *out, const char *name, size_t bytes)
 	buf_printf(out, "%-14s %14zu bytes %9.1f MiB\n", name, bytes, (double)bytes / (1 << 20));
 }
 
-/* The largest micro-batch below `micro` that fits; 0: none does. */
+/* The largest micro-batch below `micro`, which does not fit, that does; 0: none. */
 static int
 largest_fitting(const struct model_config *c, const struct dataset *d, int micro, size_t memory)
 {
 	struct train_plan p;
-	while (--micro > 0 && total_bytes(c, d, micro, &p) > memory)
-		;
-	return micro;
+	int fits = 0;
+	while (micro - fits > 1) {
+		int middle = fits + (micro - fits) / 2;
+		if (total_bytes(c, d, middle, &p) > memory)
+			micro = middle;
+		else
+			fits = middle;
+	}
+	return fits;
+}
+
+/* ERR_CONFIG: "does not fit into 15.3 GiB of memory: " and what would. */
+static int
+refuse(const struct model_config *c, const struct dataset *d, int micro, size_t memory,
+	struct err *e)
+{
+	struct train_plan p;
+	struct buf has = BUF_INIT, model = BUF_INIT;
+	total_bytes(c, d, 1, &p);
+	human_bytes(&has, (double)memory);
+	human_bytes(&model, (double)(p.parameters + p.gradients + p.moments));
+	int fits = largest_fitting(c, d, micro, memory);
+	if (fits > 0)
+		err_set(e, ERR_CONFIG,
+			"does not fit into %s of memory: --per-device-train-batch-size %d does "
+			"(the "
+			"loss stays the same with --gradient-accumulation-steps raised to match)",
+			has.data, fits);
+	else if (p.parameters + p.gradients + p.moments < memory)
+		err_set(e, ERR_CONFIG,
+			"does not fit into %s of memory at any --per-device-train-batch-size: the "
+			"weights with gradients and moments do (%s), the activations of one record "
+			"do not: a smaller --max-length, or fewer responses a record",
+			has.data, model.data);
+	else
+		err_set(e, ERR_CONFIG,
+			"does not fit into %s of memory: the weights with gradients and moments "
+			"alone take %s: a smaller model, or a machine with more memory",
+			has.data, model.data);
+	buf_free(&has);
+	buf_free(&model);
+	return -1;
 }
 
 /* Query-key pairs of one record. */
@@ -124,9 +163,20 @@ plan_outline(const struct run_options *o, const struct model_config *c, const st
 	}
 }
 
-void
+static void
+time_row(struct buf *out, double epoch, double epochs, double rate)
+{
+	struct buf all = BUF_INIT;
+	human_seconds(&all, epoch * epochs);
+	buf_printf(out, "time           %14s at least, ", all.data);
+	human_seconds(out, epoch);
+	buf_printf(out, " an epoch, at %.1f GFLOP/s\n", rate / 1e9);
+	buf_free(&all);
+}
+
+int
 run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
-	size_t memory_bytes, double rate, struct buf *out)
+	size_t memory_bytes, double rate, struct buf *out, struct err *e)
 {
 	struct train_plan p;
 	size_t total = total_bytes(c, d, (int)o->per_device, &p);
@@ -141,26 +191,11 @@ run_plan(const struct run_options *o, const struct model_config *c, const struct
 		(long long)run_per_epoch(o, d->n));
 	buf_printf(out, "data           %14zu records, %lld tokens an epoch\n", d->n,
 		(long long)d->n_tokens);
-	if (rate > 0) {
-		double epoch = plan_flops(c, d) / rate;
-		buf_printf(out,
-			"time           %14.1f seconds at least, %.1f an epoch, at %.1f GFLOP/s\n",
-			epoch * run_epochs(o, d), epoch, rate / 1e9);
-	}
+	if (rate > 0)
+		time_row(out, plan_flops(c, d) / rate, run_epochs(o, d), rate);
 	if (memory_bytes == 0)
-		return;
+		return 0;
 	row(out, "memory", memory_bytes);
-	if (total <= memory_bytes) {
-		buf_puts(out, "fits\n");
-		return;
-	}
-	int micro = largest_fitting(c, d, (int)o->per_device, memory_bytes);
-	if (micro > 0)
-		buf_printf(out,
-			"does not fit; --per-device-train-batch-size %d does (the loss stays the "
-			"same with --gradient-accumulation-steps raised to match)\n",
-			micro);
-	else
-		buf_puts(out, "does not fit at any --per-device-train-batch-size: a smaller model, "
-			      "--max-length or fewer responses a record are needed\n");
+	buf_puts(out, total <= memory_bytes ? "fits\n" : "does not fit\n");
+	return total <= memory_bytes ? 0 : refuse(c, d, (int)o->per_device, memory_bytes, e);
 }

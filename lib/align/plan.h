@@ -5,12 +5,12 @@
 
 /*
  * What a run will take, before the model is loaded: appends a table of bytes (parameters,
- * gradients, moments, activations of the largest micro-batch), of steps and tokens, and says which
- * --per-device-train-batch-size fits into memory_bytes (0: not known) when the asked one does not.
- * rate: floating-point operations a second, of plan_rate; 0: says no time.
+ * gradients, moments, activations of the largest micro-batch), of steps and tokens.  ERR_CONFIG,
+ * behind the whole table, when memory_bytes (0: not known) is less: the message says what would
+ * fit. rate: floating-point operations a second, of plan_rate; 0: says no time.
  */
-void run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
-	size_t memory_bytes, double rate, struct buf *out);
+int run_plan(const struct run_options *o, const struct model_config *c, const struct dataset *d,
+	size_t memory_bytes, double rate, struct buf *out, struct err *e);
 
 /* Floating-point operations of training on every record of d once: matrix products and attention,
  * forward and backward, a shared prompt once. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -198,4 +199,33 @@ process_run(const struct process *p, bool *interrupted, struct err *e)
 	close(fds[0]);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return rc;
+}
+
+/* A limit of the control group at path: 0 when there is none. */
+static size_t
+group_limit(const char *path)
+{
+	unsigned long long n = 0;
+	FILE *f = fopen(path, "re");
+	if (f && fscanf(f, "%llu", &n) != 1) /* "max" */
+		n = 0;
+	if (f)
+		fclose(f);
+	return (size_t)n;
+}
+
+size_t
+memory_limit(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	size_t least = pages > 0 && size > 0 ? (size_t)pages * (size_t)size : 0;
+	struct rlimit r;
+	const size_t others[] = {group_limit("/sys/fs/cgroup/memory.max"),
+		group_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+		getrlimit(RLIMIT_AS, &r) == 0 && r.rlim_cur != RLIM_INFINITY ? (size_t)r.rlim_cur
+									     : 0};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (others[i] > 0 && (least == 0 || others[i] < least))
+			least = others[i];
+	return least;
 }

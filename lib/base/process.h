@@ -24,6 +24,12 @@ void shell_command(struct buf *out, const struct strings *argv);
  * is in neither. */
 int program_find(struct buf *path, const char *name, struct err *e);
 
+/*
+ * Bytes of memory that this process can have: the machine's, or less where a control group (of
+ * systemd, of a container: memory.max, cgroup-v2.rst of Linux) or ulimit -v says so; 0: not known.
+ */
+size_t memory_limit(void);
+
 /* Runs a program and waits for it.  path: the executable; argv[0] is what it is told its name is.
  */
 struct process {

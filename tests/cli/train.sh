@@ -374,8 +374,12 @@ if [ $rc -eq 99 ] || grep -q '^unshare:' "$tmp/err"; then skip "$name" "no tmpfs
 fi
 [ -z "$(find "$tmp" -maxdepth 1 -name 'x*')" ]
 check "runs that failed left nothing" $?
-run "$tmp/plan" --plan >"$tmp/plan.txt" && grep -q '^total' "$tmp/plan.txt" && grep -q "^time .* seconds at least" "$tmp/plan.txt" && grep -q '^fits' "$tmp/plan.txt" && [ ! -e "$tmp/plan" ]
+run "$tmp/plan" --plan >"$tmp/plan.txt" && grep -q '^total' "$tmp/plan.txt" && grep -q "^time .* at least" "$tmp/plan.txt" && grep -q '^fits' "$tmp/plan.txt" && [ ! -e "$tmp/plan" ]
 check "--plan prints and writes nothing" $?
+mkdir "$tmp/large" && cp "$tmp/base"/* "$tmp/large" && jq '.vocab_size = 16777216 | .hidden_size = 2048' "$tmp/base/config.json" >"$tmp/large/config.json"
+exits 78 pro-train --model "$tmp/large" --plan "$tmp/train.jsonl" && says "a smaller model, or a machine with more memory" &&
+	grep -q '^does not fit$' "$tmp/out"
+check "--plan of what does not fit is 78, with what would" $?
 run "$tmp/half" --save-dtype bf16 --max-steps 2 >/dev/null && pro-score --policy "$tmp/half" --quiet --threads 1 "$tmp/dev.jsonl" >/dev/null &&
 	[ "$(stat -c %s "$tmp/half/model.safetensors")" -lt $(($(stat -c %s "$tmp/whole/model.safetensors") * 6 / 10)) ]
 check "bf16 weights load again" $?

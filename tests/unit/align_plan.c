@@ -76,17 +76,19 @@ said(void)
 	struct kernels *k = kernels_cpu_open(1);
 	struct dataset d;
 	struct buf b = BUF_INIT;
+	struct err e;
 	one_record(&d, &o);
 	/* one timed round: 3 products of 512 x 8 x 16 */
 	CHECK(k && plan_rate(k, &c, 0.2, ticking) == 6. * 512 * 8 * 16);
-	run_plan(&run, &c, &d, 0, plan_flops(&c, &d) / 2, &b);
-	CHECK(strstr(b.data, "6.0 seconds at least, 2.0 an epoch") != NULL);
+	CHECK(run_plan(&run, &c, &d, 0, plan_flops(&c, &d) / 2, &b, &e) == 0);
+	CHECK(strstr(b.data, " 6.0 s at least, 2.0 s an epoch") != NULL);
 	buf_reset(&b);
-	run_plan(&run, &c, &d, 0, 0, &b);
+	run_plan(&run, &c, &d, 0, plan_flops(&c, &d) / 2000, &b, &e);
+	CHECK(strstr(b.data, " 1:40:00 at least, 0:33:20 an epoch") != NULL);
+	buf_reset(&b);
+	run_plan(&run, &c, &d, 0, 0, &b, &e);
 	CHECK(strstr(b.data, "time") == NULL);
 	buf_reset(&b);
-	run_plan(&run, &c, &d, 1 << 10, 0, &b);
-	CHECK(strstr(b.data, "does not fit at any") != NULL);
 	buf_reset(&b);
 	plan_outline(&run, &c, &d, plan_flops(&c, &d) / 2, &b);
 	CHECK(strncmp(b.data, "about ", 6) == 0 && strstr(b.data, "KiB of memory, at least 6.0 s"));
@@ -104,10 +106,44 @@ said(void)
 		k->close(k);
 }
 
+/* What does not fit is refused with what would. */
+static void
+fitting(void)
+{
+	struct dataset_options o = {.method = method_find("pro")};
+	struct model_config c = small(HEAD_LM, true);
+	struct run_options run = {.per_device = 1000000, .accumulation = 1, .epochs = 1};
+	struct dataset d;
+	struct train_plan p;
+	struct buf b = BUF_INIT;
+	struct err e = {0};
+	one_record(&d, &o);
+	for (int i = 0; i < 8; i++)
+		dataset_add_encoded(&d, &d.v[0]);
+	trainer_plan(&c, &d, 1, &p);
+	size_t model = p.parameters + p.gradients + p.moments, one = model + p.activations;
+	trainer_plan(&c, &d, 7, &p);
+	size_t seven = model + p.activations;
+	CHECK(run_plan(&run, &c, &d, model - 1, 0, &b, &e) < 0 && e.code == ERR_CONFIG);
+	CHECK(strstr(e.msg, "alone take ") && strstr(e.msg, "a smaller model"));
+	CHECK(strcmp(b.data + b.len - 14, "\ndoes not fit\n") == 0);
+	CHECK(run_plan(&run, &c, &d, one - 1, 0, &b, &e) < 0);
+	CHECK(strstr(e.msg, "a smaller --max-length, or fewer") != NULL);
+	CHECK(run_plan(&run, &c, &d, seven, 0, &b, &e) < 0);
+	CHECK(strstr(e.msg, "--per-device-train-batch-size 7 does") != NULL);
+	run.per_device = 1;
+	buf_reset(&b);
+	CHECK(run_plan(&run, &c, &d, one, 0, &b, &e) == 0);
+	CHECK(strcmp(b.data + b.len - 6, "\nfits\n") == 0);
+	buf_free(&b);
+	dataset_free(&d);
+}
+
 int
 main(void)
 {
 	RUN(operations);
+	RUN(fitting);
 	RUN(said);
 	TEST_END;
 }
