@@ -28,9 +28,8 @@ folder_json(const char *dir, const char *name, json_t **v, struct err *e)
 	return rc;
 }
 
-/* A string (the default), or a list of {name, template}; NULL: not there. */
-static const json_t *
-named(const json_t *v, const char *name)
+const json_t *
+chat_named(const json_t *v, const char *name)
 {
 	if (json_is_string(v))
 		return strcmp(name, "default") == 0 ? v : NULL;
@@ -62,7 +61,7 @@ read_member(const char *dir, const char *file, const char *name, struct buf *sou
 	int rc = folder_json(dir, file, &v, e);
 	if (rc <= 0)
 		return rc;
-	const json_t *chat = json_object_get(v, "chat_template"), *text = named(chat, name);
+	const json_t *chat = json_object_get(v, "chat_template"), *text = chat_named(chat, name);
 	rc = 0;
 	buf_reset(where);
 	buf_printf(where, "%s/%s: chat_template", dir, file);

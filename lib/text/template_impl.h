@@ -76,6 +76,8 @@ void chat_free(struct template_chat *c);
 /* "2024-07-26"; ERR_USAGE when that is no day.  c NULL: only checks. */
 int chat_set_date(struct template_chat *c, const char *day, struct err *e);
 
+/* Of a member chat_template, a string (the default) or a list of {name, template}; NULL: none. */
+const json_t *chat_named(const json_t *v, const char *name);
 /* What a model folder has: its Jinja template of that name ("default" is the one that counts)
  * behind source, 1; 0: none; -1.  *where says in which file. */
 int folder_chat(

@@ -86,7 +86,7 @@ static int
 use_object(struct template **out, const char *path, const json_t *v, const struct place *at,
 	struct err *e)
 {
-	const json_t *chat = json_object_get(v, "chat_template");
+	const json_t *chat = chat_named(json_object_get(v, "chat_template"), "default");
 	if (!json_is_string(chat)) {
 		int rc = template_from_json(out, v, at->t, e);
 		return rc < 0 ? err_prefix(e, "%s", path) : 0;

@@ -84,6 +84,10 @@ check "template: a file" pro-model template --json --template own.jinja plain in
 jq -se '.[0].prompt.text | startswith("<|im_start|>system\n26 Jul 2024<|im_end|>\n")' "$T/out" >/dev/null
 status "template: the file is rendered" $?
 cp -r policy named
+jq --arg t "$dated" '.chat_template = [{name:"rag",template:"x"},{name:"default",template:$t}]' tok/tokenizer_config.json >list.json
+check "template: another folder's tokenizer_config.json" pro-model template --json --template ./list.json plain in.jsonl
+jq -se '.[0].prompt.text | startswith("<|im_start|>system\n26 Jul 2024<|im_end|>\n")' "$T/out" >/dev/null
+status "template: the default of its list" $?
 jq --arg t "$chatml" --arg u "$dated" '.chat_template = [{name:"tool_use",template:$u},{name:"default",template:$t}]' \
 	tok/tokenizer_config.json >named/tokenizer_config.json
 pro-model template -q --json named in.jsonl >named.out
