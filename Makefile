@@ -3,7 +3,7 @@
 #   make             the programs, in build/bin (V=1 shows the commands)
 #   make quickstart  installs what is missing, builds, runs the whole pipeline on a small world
 #   make check       installs what is missing, builds, runs all tests
-#   make check-oom    every program, every allocation failing in turn (an hour)
+#   make check-oom   every program, every allocation failing in turn (an hour)
 #   make lint | bench | install [PREFIX= DESTDIR=] | fuzz T=json SECS=60 | clean
 #   make SAN=address,undefined check-unit   the same under sanitizers, in build-SAN
 
@@ -83,6 +83,8 @@ $(BUILD)/examples/pro-world: $(BUILD)/examples/world/world.o $(LIB)
 WORLD := $(BUILD)/examples/pro-world
 MEASURE := $(BUILD)/tests/bench/measure
 
+help:
+	@sed -n 's/^#   make/make/p' Makefile
 unit: $(UNIT)
 world: $(WORLD)
 
@@ -91,7 +93,8 @@ DEPS_BUILD := gcc g++ pkg-config libjansson-dev libsentencepiece-dev libpcre2-de
 	libonig-dev libutf8proc-dev zlib1g-dev libzstd-dev libssl-dev
 DEPS_RUN := jq
 DEPS_CHECK := clang clang-format clang-tidy libclang-rt-dev shellcheck mandoc groff-base jq zstd
-APT = missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+APT = command -v apt-get >/dev/null || { echo "no apt-get here; needed are, by Debian's names: $(1)"; exit 0; }; \
+	missing=; for p in $(1); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 	SUDO=; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	$$SUDO apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$SUDO apt-get install -y -qq \
@@ -178,7 +181,7 @@ install: all
 clean:
 	rm -rf build build-san build-fuzz compile_commands.json
 
-.PHONY: all FORCE unit world deps deps-check quickstart check run-tests check-unit check-cli check-oom lint check-gpu bench-gpu fuzzers \
+.PHONY: all help FORCE unit world deps deps-check quickstart check run-tests check-unit check-cli check-oom lint check-gpu bench-gpu fuzzers \
 	fuzz fuzz-usage bench install clean
 .SECONDARY:
 -include $(LIB_OBJ:.o=.d) $(wildcard $(BUILD)/cmd/*.d $(BUILD)/tests/*/*.d $(BUILD)/examples/*/*.d) \

@@ -22,6 +22,8 @@ evaluation_init(struct evaluation *v, const struct eval_params *params)
 {
 	*v = (struct evaluation){.params = *params};
 	v->no_field = x_calloc((size_t)params->n_fields + 1, sizeof *v->no_field);
+	v->made_by = x_calloc((size_t)params->n_hypotheses + 1, sizeof *v->made_by);
+	v->mixed = x_calloc((size_t)params->n_hypotheses + 1, sizeof *v->mixed);
 	add_subset(v, "Total");
 }
 
@@ -36,6 +38,10 @@ evaluation_free(struct evaluation *v)
 	}
 	for (int i = 0; i < v->n_labels; i++)
 		free(v->labels[i]);
+	for (int i = 0; i < v->params.n_hypotheses; i++)
+		free(v->made_by[i]);
+	free(v->made_by);
+	free(v->mixed);
 	free(v->cells);
 	free(v->subsets);
 	free(v->no_field);
@@ -204,6 +210,18 @@ evaluation_try(struct evaluation *v, const struct record *r, bool scored, struct
 	return subset_of(v, r, e) < 0 ? -1 : 0;
 }
 
+static void
+note_maker(struct evaluation *v, int i, const struct response *p)
+{
+	const json_t *made = json_object_get(p->json, "generated");
+	const char *hash = json_string_value(json_object_get(made, "hash"));
+	if (hash == NULL)
+		return;
+	if (v->made_by[i] == NULL)
+		v->made_by[i] = x_strdup(hash);
+	v->mixed[i] |= strcmp(v->made_by[i], hash) != 0;
+}
+
 int
 evaluation_add(struct evaluation *v, const struct record *r, const double *scores, struct err *e)
 {
@@ -219,8 +237,11 @@ evaluation_add(struct evaluation *v, const struct record *r, const double *score
 		sums[i].fields = x_calloc((size_t)n_fields + 1, sizeof(struct stats));
 	for (int k = 0; k < r->n_responses; k++) {
 		int i = system_of(v, &r->responses[k]);
-		if (i >= 0)
-			any = 1, add_response(v, &sums[i], r, k, ref, scores);
+		if (i < 0)
+			continue;
+		any = 1;
+		add_response(v, &sums[i], r, k, ref, scores);
+		note_maker(v, i, &r->responses[k]);
 	}
 	for (int i = 0; i < n_systems; i++) {
 		add_to_cell(&v->cells[0][i], &sums[i], n_fields);
@@ -278,10 +299,22 @@ evaluation_notes(const struct evaluation *v, struct strings *out)
 {
 	const struct eval_params *p = &v->params;
 	long long n = (long long)v->n_records;
-	for (int i = 0; i < p->n_hypotheses; i++)
-		if (v->cells[0][i].missing > 0)
+	for (int i = 0; i < p->n_hypotheses; i++) {
+		const struct eval_cell *c = &v->cells[0][i];
+		if (c->missing > 0)
 			strings_add(out, "%s: no response in %lld of %lld records",
-				p->hypotheses[i], (long long)v->cells[0][i].missing, n);
+				p->hypotheses[i], (long long)c->missing, n);
+		if (c->responses > c->n)
+			strings_add(out,
+				"%s: %lld responses in %lld records; a record counts with their "
+				"mean",
+				p->hypotheses[i], (long long)c->responses, (long long)c->n);
+		if (v->mixed[i])
+			strings_add(out,
+				"%s: two models made responses of this label (pro-augment "
+				"--source tells them apart)",
+				p->hypotheses[i]);
+	}
 	if (v->no_reference > 0)
 		strings_add(out, "%s: no reference in %lld of %lld records, which have no BLEU",
 			p->reference, (long long)v->no_reference, n);

@@ -43,13 +43,15 @@ struct eval_cell {
 
 struct evaluation {
 	struct eval_params params;
-	int n_subsets;                 /* "Total", the first one, included */
-	char **subsets;                /* [n_subsets], in order of appearance */
-	struct eval_cell **cells;      /* [n_subsets][n_hypotheses] */
-	int64_t n_records;             /* seen, evaluated or not */
-	int64_t no_reference;          /* records without a response of the reference's label */
-	int64_t extra_references;      /* responses of that label after a record's first, unused */
-	int64_t no_reward, *no_field;  /* responses of the systems without these numbers */
+	int n_subsets;                /* "Total", the first one, included */
+	char **subsets;               /* [n_subsets], in order of appearance */
+	struct eval_cell **cells;     /* [n_subsets][n_hypotheses] */
+	int64_t n_records;            /* seen, evaluated or not */
+	int64_t no_reference;         /* records without a response of the reference's label */
+	int64_t extra_references;     /* responses of that label after a record's first, unused */
+	int64_t no_reward, *no_field; /* responses of the systems without these numbers */
+	char **made_by; /* [n_hypotheses] hash of the model that made the first response, or NULL */
+	bool *mixed;    /* [n_hypotheses] another model made another one: labels that clash */
 	char *labels[EVAL_MAX_LABELS]; /* the first sources seen, for messages */
 	int n_labels;
 };

@@ -53,6 +53,16 @@ fits() { # NAME COMMAND...: no line has more than 80 columns
 	widest=$(LC_ALL=C.UTF-8 awk 'length > n { n = length } END { print n + 0 }' "$T/out")
 	holds "in 80 columns" "$widest" -le 80
 }
+cat >"$T/mixed.jsonl" <<'J'
+{"id":"a","prompt":"p","responses":[{"text":"x","source":"hf","s":1,"generated":{"model":"hf","hash":"aaaa"}},
+ {"text":"y","source":"hf","s":2,"generated":{"model":"hf","hash":"bbbb"}}]}
+J
+check "two models under one label" pro-eval --hypothesis hf --field s "$T/mixed.jsonl"
+check_err "are said" "hf: two models made responses of this label"
+check_err "and that a record counts once" "hf: 2 responses in 1 records; a record counts with their mean"
+sed 's/bbbb/aaaa/' "$T/mixed.jsonl" >"$T/samples.jsonl"
+run pro-eval --hypothesis hf --field s "$T/samples.jsonl"
+holds "samples of one model are no two" "$(grep -c 'two models' "$T/err")" -eq 0
 fits "every table" eval_all "$T/in.jsonl"
 check "two subsets that fit" pro-eval --hypothesis llama --hypothesis pro --field true --by subset "$T/in.jsonl"
 cat >"$T/want" <<'W'
