@@ -192,6 +192,10 @@ template_select(struct template **out, const char *name, const char *dir, const 
 	} else if (template_builtin(name) || (rc = use_own(out, name, &at, e)) == 0) {
 		rc = use_builtin(out, name, e);
 	}
+	/* chatml for a model of another kind: its marks would be spelled letter by letter */
+	const struct template *p = rc < 0 ? NULL : *out;
+	if (p && p->eos && t && tokenizer_id(t, p->eos) < 0 && strcmp(reason, "as asked") == 0)
+		reason = "as asked, though the tokenizer has no token that ends its turns";
 	if (how)
 		*how = reason;
 	return rc < 0 ? -1 : 0;

@@ -71,6 +71,8 @@ check "template: a folder without one" pro-model template --json plain in.jsonl
 jq -se '.[0].prompt.text == "\n\nHuman: Hi\n\nAssistant:" and .[0].responses[0].text == " Yes." and
 	.[0].responses[0].end == "<|endoftext|>"' "$T/out" >/dev/null
 status "template: the built-in's end is a token" $?
+check "template: one of other models" pro-model template --template llama3 plain in.jsonl
+check_err "template: whose marks are no tokens here is said" "no token that ends its turns"
 check "template: --source" pro-model template --source policy
 holds "template: the source is what the folder has" "$(cat "$T/out")" = "$chatml"
 check "template: in is out and rejected" pro-model template strict bad.jsonl in.jsonl
