@@ -34,12 +34,27 @@ read_turn(struct turn *t, json_t *v, struct err *e)
 	return 0;
 }
 
+/* Names of prompts elsewhere: what has one is a record of another format. */
+static int
+no_prompt(const json_t *root, struct err *e)
+{
+	static const char *const names[] = {"messages", "conversations", "conversation",
+		"instruction", "question", "query", "input", "chosen", "history", "context"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (json_object_get(root, names[i]))
+			return err_set(e, ERR_DATA,
+				"prompt: missing, but %s is there: pro-import makes records of "
+				"other formats",
+				names[i]);
+	return err_set(e, ERR_DATA, "prompt: missing");
+}
+
 static int
 read_prompt(struct record *r, struct err *e)
 {
 	const json_t *p = json_object_get(r->root, "prompt");
 	if (p == NULL)
-		return err_set(e, ERR_DATA, "prompt: missing");
+		return no_prompt(r->root, e);
 	r->raw = json_is_string(p) && !json_is_big(p);
 	if (!r->raw && !json_is_array(p))
 		return err_set(e, ERR_DATA, "prompt: neither a string nor a list");

@@ -59,6 +59,8 @@ test_what_is_wrong_is_named(void)
 		{"[]", "not a JSON object"},
 		{"{\"prompt\":\"x\",\"id\":3}", "id: not a string"},
 		{"{}", "prompt: missing"},
+		{"{\"messages\":[]}", "prompt: missing, but messages is there: pro-import makes "
+				      "records of other formats"},
 		{"{\"prompt\":\"x\",\"chosen\":\"a\",\"rejected\":\"b\"}",
 			"responses: missing, but chosen is there: pro-import makes records of "
 			"other formats"},
