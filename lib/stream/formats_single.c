@@ -6,7 +6,7 @@
 
 /* label (TRL, LLaMA-Factory), kto_tag (LLaMA-Factory), is_safe (BeaverTails), and truth values in
  * names of the kind: an answer labelled
- * bad is none to imitate, and a label that is null says nothing.  A label in words that are no
+ * bad is none to imitate, and a label that is null says nothing.  A label that is no
  * verdict is some other fact. */
 static int
 check_labels(struct draft *d, const char **reason, struct err *e)
@@ -19,7 +19,7 @@ check_labels(struct draft *d, const char **reason, struct err *e)
 			continue;
 		struct err why = {0};
 		int rc = label_good(v, keys[i], reason, &why);
-		if (rc < 0 && is_text(v))
+		if (rc < 0 && !json_is_number(v)) /* Infinity-Instruct's is an object */
 			continue;
 		if (rc < 0)
 			*e = why;
