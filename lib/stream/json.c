@@ -62,6 +62,31 @@ put_raw(struct buf *out, const char *kept, const char *p, size_t n)
 	buf_putc(out, '"');
 }
 
+/*
+ * How many bytes stand before the first that is a quote, a backslash or a control character; eight
+ * at a time: x - y borrows through the high bit of a byte that is below y, and then maybe of those
+ * above it, so that the lowest bit found is right.
+ */
+static size_t
+plain(const char *s, size_t n)
+{
+	size_t i = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const uint64_t one = 0x0101010101010101, high = 0x8080808080808080;
+	for (uint64_t x, found; n - i >= sizeof x; i += sizeof x) {
+		memcpy(&x, s + i, sizeof x);
+		uint64_t quote = x ^ one * '"', slash = x ^ one * '\\';
+		found = ((x - one * 0x20) & ~x) | ((quote - one) & ~quote) |
+			((slash - one) & ~slash);
+		if (found & high)
+			return i + (size_t)__builtin_ctzll(found & high) / 8;
+	}
+#endif
+	while (i < n && (unsigned char)s[i] >= 0x20 && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 /* Moves over the number, word or sign at p, so that its tail is not taken for another. */
 static const char *
 pass_number(const char *p, const char *end)
@@ -86,9 +111,13 @@ prescan(const char *s, size_t n, bool python, struct buf *out)
 			if (end - p >= 6 && memcmp(p, "\\u0000", 6) == 0)
 				return p;
 			p += 2;
+			if (p < end)
+				p += plain(p, (size_t)(end - p));
 		} else if (*p == '"') {
 			string = !string;
 			p++;
+			if (string)
+				p += plain(p, (size_t)(end - p));
 		} else if (!string && python && (*p == 'N' || *p == 'I' || *p == '-') &&
 			   python_number(p, end)) {
 			size_t word = python_number(p, end);
@@ -245,16 +274,14 @@ json_write_string(struct buf *out, const char *s, size_t n)
 	static const char letters[] = "btnvfr"; /* from \b on; \v has no escape in JSON */
 	const char *end = s + n, *kept = s;
 	buf_putc(out, '"');
-	for (; s < end; s++) {
+	for (; (s += plain(s, (size_t)(end - s))) < end; s++) {
 		unsigned char c = (unsigned char)*s;
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
 		buf_put(out, kept, (size_t)(s - kept));
 		kept = s + 1;
 		if (c == '"' || c == '\\')
-			buf_printf(out, "\\%c", c);
+			buf_put(out, (const char[]){'\\', *s}, 2);
 		else if (c >= '\b' && c <= '\r' && c != '\v')
-			buf_printf(out, "\\%c", letters[c - '\b']);
+			buf_put(out, (const char[]){'\\', letters[c - '\b']}, 2);
 		else
 			buf_printf(out, "\\u%04x", c);
 	}

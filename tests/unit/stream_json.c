@@ -221,6 +221,45 @@ test_texts_are_repaired(void)
 	json_decref(o);
 }
 
+/* Eight bytes are looked at together: every byte at every place among others that come near. */
+static void
+test_every_byte_in_a_string(void)
+{
+	static const char *const beside[] = {"aaaaaaaaaaaaaaaaaaa", "!!!!!!!!!!!!!!!!!!!",
+		"[[[[[[[[[[[[[[[[[[[", "]]]]]]]]]]]]]]]]]]]", "   #   # ### ## # #",
+		"\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2\xc3\xa2"};
+	struct buf out = BUF_INIT, want = BUF_INIT;
+	for (int b = 0; b < 6; b++)
+		for (size_t at = 0; at < 18; at += b == 5 ? 2 : 1)
+			for (int c = 1; c < 128; c++) {
+				char s[32];
+				size_t n = (size_t)snprintf(s, sizeof s, "%.*s%c%s", (int)at,
+					beside[b], c, beside[b] + at);
+				buf_reset(&out);
+				buf_reset(&want);
+				json_write_string(&out, s, n);
+				buf_printf(&want, "\"%.*s", (int)at, beside[b]);
+				if (c == '"' || c == '\\')
+					buf_printf(&want, "\\%c", c);
+				else if (c < 0x20 && c >= '\b' && c <= '\r' && c != '\v')
+					buf_printf(&want, "\\%c", "btn?fr"[c - '\b']);
+				else
+					buf_printf(&want, c < 0x20 ? "\\u%04x" : "%c", c);
+				buf_printf(&want, "%s\"", beside[b] + at);
+				CHECK_STR(out.data, want.data);
+				json_t *v = json_parse(out.data, out.len, NULL);
+				CHECK(v && strcmp(json_string_value(v), s) == 0);
+				json_decref(v);
+			}
+	/* and where a number that must be kept stands behind strings */
+	static const char text[] = "[\"\\\\\",\"12345678\\\"\",18446744073709551616]";
+	json_t *v = json_parse(text, sizeof text - 1, NULL);
+	CHECK(v && json_is_big(json_array_get(v, 2)));
+	json_decref(v);
+	buf_free(&out);
+	buf_free(&want);
+}
+
 int
 main(void)
 {
@@ -232,5 +271,6 @@ main(void)
 	RUN(test_bytes_become_a_string);
 	RUN(test_lookups_say_what_is_wrong);
 	RUN(test_texts_are_repaired);
+	RUN(test_every_byte_in_a_string);
 	TEST_END;
 }
