@@ -4,6 +4,7 @@
 
 #include "lib/base/human.h"
 #include "lib/gen/lengths.h"
+#include "lib/gen/score_stream.h"
 #include "lib/model/folder.h"
 
 const struct job_options job_defaults = {
@@ -66,7 +67,7 @@ void
 job_outline(struct job *j, double (*clock)(void), struct strings *out)
 {
 	const struct run_options *o = &j->o.run;
-	struct buf b = BUF_INIT;
+	struct buf b = BUF_INIT, label = BUF_INIT;
 	if (j->checkpoints.done)
 		return;
 	j->config.head = j->o.data.method->head;
@@ -74,13 +75,14 @@ job_outline(struct job *j, double (*clock)(void), struct strings *out)
 			      ? 0
 			      : plan_rate_beside(j->kernels, o, &j->config, &j->data, clock);
 	human_count(&b, (double)config_parameters(&j->config));
-	strings_add(out, "%s: %s parameters; %s on %zu records: %lld steps of %lld records",
-		j->o.model_dir, b.data, j->o.data.method->name, j->data.n,
+	strings_add(out, "%s: %s parameters; %s on %zu records: %lld steps of %lld",
+		model_label(&label, j->o.model_dir), b.data, j->o.data.method->name, j->data.n,
 		(long long)run_total(o, j->data.n), (long long)(o->per_device * o->accumulation));
 	buf_reset(&b);
 	plan_outline(o, &j->config, &j->data, rate, &b);
 	strings_add(out, "%s", b.data);
 	buf_free(&b);
+	buf_free(&label);
 }
 
 static int

@@ -40,6 +40,19 @@ holds "and --force is named" "$(grep -c -- '--force' typescript)" -ge 1
 tty "pro-score --policy m --tensors --force in.jsonl"
 holds "--force writes it" $? -eq 0
 
+# One line on a terminal for all programs of a pipe: the last one's that has something to show.
+toy_records 400 >pipe.jsonl
+tty "sh -c 'stty cols 80; pro-augment --model m --max-tokens 20 --threads 1 pipe.jsonl | pro-score --policy m --threads 1 >out'"
+holds "a pipe on a terminal" $? -eq 0
+tr '\r' '\n' <typescript | grep -oE '^.\[Kpro-(augment|score): [0-9]+ records, [0-9.]+/s' | grep -oE 'pro-[a-z]+' >"$T/who"
+holds "its last program draws" "$(grep -c pro-score "$T/who")" -ge 2
+holds "and from then on no other" "$(sed -n '/pro-score/,$p' "$T/who" | grep -c pro-augment)" -eq 0
+holds "and each line is wiped" "$(tr '\r' '\n' <typescript | grep -c 'left.*records read')" -eq 0
+tty "sh -c 'stty cols 24; pro-augment --model m --max-tokens 20 --threads 1 pipe.jsonl >out'"
+widest=$(tr '\r' '\n' <typescript | sed -n '/ read/d; s/^.\[K\(pro-augment: [0-9]* rec.*\)/\1/p' |
+	awk 'length > n { n = length } END { print n + 0 }')
+holds "on a narrow one no line goes on below" "$widest" -eq 23
+
 # lines of progress in a log: records, and the share of the bytes of a plain file
 toy_records 20000 >many.jsonl
 augment=(pro-augment --model m --max-tokens 100 --progress-interval 1 --threads 1)

@@ -264,7 +264,7 @@ exec 8<"$tmp/slow"
 for _ in $(seq 100); do grep -q 'of memory' "$tmp/err" && break; sleep 0.05; done
 cat <&8 >"$tmp/spoken.log"
 exec 8<&-
-wait $pid && says "base: 38.2 thousand parameters; pro on 40 records: 20 steps of 4 records" &&
+wait $pid && says "base: 38.2 thousand parameters; pro on 40 records: 20 steps of 4" &&
 	says "CPU, 1 thread; about " && grep -qx 'pro-train: CPU, 1 thread; about [0-9.]* [KM]iB of memory' "$tmp/err" &&
 	[ "$(grep -n ' of memory$' "$tmp/err" | cut -d: -f1)" -lt "$(grep -n ' steps in ' "$tmp/err" | cut -d: -f1)" ]
 check "a run says what begins" $?
