@@ -39,6 +39,8 @@ make_dict(struct jvm *vm, const struct jargs *a)
 	struct jv item;
 	if (a->n > 1)
 		vm_raise(vm, "dict expected at most 1 argument, got %zu", a->n);
+	if (a->n == 1 && a->v[0].type == JV_UNDEF) /* asked for its keys() */
+		jv_fail_undefined(vm, a->v[0]);
 	if (a->n == 1 && a->v[0].type == JV_DICT) {
 		for (size_t i = 0; i < a->v[0].dict->n; i++)
 			jd_set(vm, d, a->v[0].dict->v[i].key, a->v[0].dict->v[i].value);
