@@ -70,7 +70,7 @@ static void
 tick(void *filter)
 {
 	const struct filter *f = filter;
-	progress_bytes(&progress, input_bytes_done(f->in), input_bytes_total(f->in));
+	progress_bytes(&progress, filter_bytes_done(f, 0), input_bytes_total(f->in));
 	progress_set(&progress, f->n_out);
 }
 
@@ -146,7 +146,8 @@ run(struct augment *a, struct filter *f, struct err *e)
 	started = clock_seconds();
 	int rc = augment_run(a, e);
 	progress_end(&progress);
-	report(a, f, a->generator);
+	if (filter_counts(f, rc))
+		report(a, f, a->generator);
 	if (rc == 0)
 		rc = filter_finish(f, cli.expect, e);
 	if (rc == 0 && a->join && f->n_in > 0 && a->n_missing == f->n_in)

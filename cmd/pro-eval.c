@@ -187,8 +187,9 @@ evaluate(struct filter *f, struct evaluation *v, struct reward_queue *q, struct 
 		if (rc < 0)
 			break;
 		f->n_out += rc;
-		progress_bytes(&progress, input_bytes_done(f->in), input_bytes_total(f->in));
-		progress_set(&progress, f->n_in);
+		int waiting = q ? q->n : 0;
+		progress_bytes(&progress, filter_bytes_done(f, waiting), input_bytes_total(f->in));
+		progress_set(&progress, f->n_in - waiting);
 	}
 	if (rc >= 0 && q)
 		rc = reward_queue_flush(q, e);

@@ -383,7 +383,7 @@ cmd_template(int argc, char **argv)
 			rc = filter_finish(&f, c.expect, &e);
 	}
 	buf_reset(&b);
-	if (f.in)
+	if (f.in && filter_counts(&f, rc))
 		filter_summary(&f, &b), cli_info(&c, "%s", b.data);
 	filter_close(&f);
 	template_free(p);

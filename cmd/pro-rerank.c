@@ -63,7 +63,7 @@ done(void *ctx, struct scored *x, struct err *e)
 	if (filter_emit(&j->filter, &x->record, false, e) < 0)
 		return -1;
 	progress_bytes(
-		&j->progress, input_bytes_done(j->filter.in), input_bytes_total(j->filter.in));
+		&j->progress, filter_bytes_done(&j->filter, 0), input_bytes_total(j->filter.in));
 	progress_set(&j->progress, j->filter.n_out);
 	return 0;
 }
@@ -88,15 +88,9 @@ open_scorer(struct job *j, struct kernels *k, struct err *e)
 	return 0;
 }
 
-static int
-run(struct job *j, struct err *e)
+static void
+report(const struct job *j, double seconds)
 {
-	double start = clock_seconds();
-	progress_init(
-		&j->progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
-	int rc = score_stream_run(&j->stream, e);
-	progress_end(&j->progress);
-	double seconds = clock_seconds() - start;
 	struct buf b = BUF_INIT;
 	if (j->filter.ids.twice > 0)
 		cli_info(&cli, FILTER_TWICE, j->filter.ids.first);
@@ -109,6 +103,18 @@ run(struct job *j, struct err *e)
 		buf_printf(&b, "; %lld without responses", (long long)j->stream.n_without);
 	cli_info(&cli, "%s", b.data);
 	buf_free(&b);
+}
+
+static int
+run(struct job *j, struct err *e)
+{
+	double start = clock_seconds();
+	progress_init(
+		&j->progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
+	int rc = score_stream_run(&j->stream, e);
+	progress_end(&j->progress);
+	if (filter_counts(&j->filter, rc))
+		report(j, clock_seconds() - start);
 	return rc == 0 ? score_stream_finish(&j->stream, cli.expect, e) : rc;
 }
 

@@ -79,7 +79,7 @@ done(void *ctx, struct scored *x, struct err *e)
 	} else if (filter_emit(&j->filter, &x->record, false, e) < 0)
 		return -1;
 	progress_bytes(
-		&j->progress, input_bytes_done(j->filter.in), input_bytes_total(j->filter.in));
+		&j->progress, filter_bytes_done(&j->filter, 0), input_bytes_total(j->filter.in));
 	progress_set(&j->progress, j->filter.n_out);
 	return 0;
 }
@@ -142,7 +142,8 @@ run(struct job *j, const char *dir, struct kernels *k, struct err *e)
 		&j->progress, cli.name, "records", cli.expect, cli.quiet, cli.progress_interval);
 	int rc = score_stream_run(&j->stream, e);
 	progress_end(&j->progress);
-	report(j, clock_seconds() - start);
+	if (filter_counts(&j->filter, rc))
+		report(j, clock_seconds() - start);
 	if (rc == 0 && opt.tensors)
 		rc = tensor_writer_end(&j->tensors, e);
 	if (rc == 0)

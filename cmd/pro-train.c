@@ -6,6 +6,7 @@
 #include "lib/align/job.h"
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
+#include "lib/base/human.h"
 #include "lib/base/path.h"
 #include "lib/base/progress.h"
 
@@ -166,24 +167,30 @@ take_options(struct err *e)
 	return plan ? 0 : check_paths(e);
 }
 
+static void
+say_read(const struct job *j, const struct filter *f)
+{
+	struct buf b = BUF_INIT;
+	if (f->ids.twice > 0)
+		cli_info(&cli, FILTER_TWICE, f->ids.first);
+	filter_rejected(f, &b);
+	cli_info(&cli, "%lld record%s: %zu to train on, %s; %lld prompt%s and %lld response%s cut",
+		(long long)f->n_in, human_s(f->n_in), j->data.n, b.data,
+		(long long)j->data.n_prompt_cut, human_s(j->data.n_prompt_cut),
+		(long long)j->data.n_response_cut, human_s(j->data.n_response_cut));
+	buf_free(&b);
+}
+
 static int
 read_records(struct job *j, struct err *e)
 {
 	struct filter f;
 	int rc = filter_open(&f, cli.files, cli.n_files, NULL, cli.rejects, e);
 	f.skip_bad = cli.on_bad_line == 1;
-	if (rc == 0) {
-		struct buf b = BUF_INIT;
+	if (rc == 0)
 		rc = job_read(j, &f, cli.expect, e);
-		if (f.ids.twice > 0)
-			cli_info(&cli, FILTER_TWICE, f.ids.first);
-		filter_rejected(&f, &b);
-		cli_info(&cli,
-			"%lld records: %zu to train on, %s; %lld prompts and %lld responses cut",
-			(long long)f.n_in, j->data.n, b.data, (long long)j->data.n_prompt_cut,
-			(long long)j->data.n_response_cut);
-		buf_free(&b);
-	}
+	if (rc == 0)
+		say_read(j, &f);
 	filter_close(&f);
 	return rc;
 }

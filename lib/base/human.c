@@ -14,6 +14,12 @@ human_seconds(struct buf *out, double seconds)
 	buf_printf(out, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
 }
 
+const char *
+human_s(int64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void
 scaled(struct buf *out, double x, double base, const char *const *units)
 {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/base/mem.h"
+#include "lib/base/streams.h"
 
 double
 clock_seconds(void)
@@ -122,6 +123,8 @@ progress_set(struct progress *p, int64_t done)
 	else
 		buf_putc(&b, '\n');
 	fwrite(b.data, 1, b.len, stderr); /* one write: programs of a pipe share the terminal */
+	if (p->terminal)
+		streams_line_drawn();
 	buf_free(&b);
 }
 

@@ -14,7 +14,7 @@
 enum { GRACE_MS = 500 };
 
 static volatile sig_atomic_t interrupted;
-static bool caught;
+static bool caught, line_drawn, out_is_terminal;
 static int64_t deadline_ms; /* of writes that wait, once interrupted; 0: not yet */
 
 static const int stop_signals[] = {SIGTERM, SIGINT, SIGHUP};
@@ -87,11 +87,22 @@ put(int fd, const char *p, size_t n)
 	return done;
 }
 
+/* To standard output, behind no half line of progress when that is a terminal. */
+static size_t
+put_behind_line(const char *p, size_t n)
+{
+	static const char wipe[] = "\r\033[K";
+	if (line_drawn && out_is_terminal)
+		put(STDERR_FILENO, wipe, sizeof wipe - 1);
+	line_drawn = false;
+	return put(STDOUT_FILENO, p, n);
+}
+
 static ssize_t
 put_out(void *cookie, const char *p, size_t n)
 {
 	(void)cookie;
-	return (ssize_t)put(STDOUT_FILENO, p, n);
+	return (ssize_t)put_behind_line(p, n);
 }
 
 static ssize_t
@@ -111,7 +122,13 @@ close_out(void *cookie)
 size_t
 streams_write(const void *p, size_t n)
 {
-	return fflush(stdout) == EOF ? 0 : put(STDOUT_FILENO, p, n);
+	return fflush(stdout) == EOF ? 0 : put_behind_line(p, n);
+}
+
+void
+streams_line_drawn(void)
+{
+	line_drawn = true;
 }
 
 void
@@ -122,11 +139,12 @@ streams_open(void)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/dev/null", modes[fd]) != fd)
 			_exit(74); /* no /dev/null: nothing can be said either */
 	signal(SIGXFSZ, SIG_IGN);
+	out_is_terminal = isatty(STDOUT_FILENO) != 0;
 	FILE *out = fopencookie(
 		     NULL, "w", (cookie_io_functions_t){.write = put_out, .close = close_out}),
 	     *err = fopencookie(NULL, "w", (cookie_io_functions_t){.write = put_err});
 	if (out) {
-		setvbuf(out, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, BUFSIZ);
+		setvbuf(out, NULL, out_is_terminal ? _IOLBF : _IOFBF, BUFSIZ);
 		stdout = out;
 	}
 	if (err) {

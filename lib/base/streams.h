@@ -24,6 +24,10 @@ void streams_open(void);
  * errno set when it is less than n. */
 size_t streams_write(const void *p, size_t n);
 
+/* A line without an end (progress) is on standard error, a terminal: the next bytes for a standard
+ * output that is a terminal wipe it first. */
+void streams_line_drawn(void);
+
 /*
  * SIGTERM, SIGINT and SIGHUP (this one unless it was ignored at the start, as under nohup(1)) ask
  * the program to stop at the next good place: from then on streams_interrupted() is true.  A

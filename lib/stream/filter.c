@@ -209,6 +209,22 @@ close_rejects(struct filter *f, struct err *e)
 	return bad ? write_error(f->rejects_path, why, e) : 0;
 }
 
+int64_t
+filter_bytes_done(const struct filter *f, int64_t waiting)
+{
+	int64_t done = f->n_out + f->n_rejected + f->n_other_part + f->n_not_sampled - waiting;
+	int64_t bytes = input_bytes_done(f->in);
+	if (done >= f->n_in)
+		return bytes;
+	return (int64_t)((double)bytes * (double)done / (double)f->n_in);
+}
+
+bool
+filter_counts(const struct filter *f, int rc)
+{
+	return rc >= 0 || f->n_in > 0;
+}
+
 /* The commonest reasons, most first; bad lines with the place of the first. */
 static void
 reasons(const struct filter *f, struct buf *out)

@@ -74,6 +74,12 @@ int filter_where(const struct filter *f, struct err *e);
  * and all that were asked for were rejected.  The caller prints the counts.
  */
 int filter_finish(struct filter *f, int64_t expect, struct err *e);
+/* For progress: input_bytes_done of the records that are finished.  What was read and is not
+ * counted as written or rejected is left out, and so are `waiting` more. */
+int64_t filter_bytes_done(const struct filter *f, int64_t waiting);
+/* Whether its counts say something: rc is below 0 when there is a mistake to tell, which may have
+ * come before any record. */
+bool filter_counts(const struct filter *f, int rc);
 /* "12 records read, 10 written, 2 rejected (WHY)[, 5 in other parts][, 7 not in the sample][, 3
  * cut]" into out; WHY: "1 bad line, the first FILE:LINE: why; 1 no prompt". */
 void filter_summary(const struct filter *f, struct buf *out);

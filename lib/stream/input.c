@@ -263,7 +263,13 @@ input_lines(const struct input *in)
 int64_t
 input_bytes_done(const struct input *in)
 {
-	return in->done + (in->fd < 0 ? 0 : in->unpack.done);
+	if (in->fd < 0)
+		return in->done;
+	const struct unpack *u = &in->unpack;
+	double text = (double)in->offset + (double)in->data.len; /* that came out so far */
+	double taken = (double)in->offset + (double)in->pos;
+	double raw = (double)(u->done - (int64_t)(u->n - u->at));
+	return in->done + (text > 0 ? (int64_t)(raw * (taken / text) + 0.5) : 0);
 }
 
 int64_t

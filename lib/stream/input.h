@@ -63,8 +63,9 @@ int64_t input_lineno(const struct input *in);
  * one: as if each were on a line of its own. */
 int64_t input_lines(const struct input *in);
 /*
- * For a share done and the time left: the bytes read of all files so far, as they lie on the disk
- * (of a compressed file the compressed ones), and how many there are in all.  The total is -1
+ * For a share done and the time left: the bytes of all files that what was handed out so far has,
+ * as they lie on the disk (of a compressed file its share of the compressed ones that were read),
+ * and how many there are in all: what was read ahead is not done.  The total is -1
  * unless every input is a plain regular file; a file that grows or shrinks meanwhile makes it
  * wrong.
  */

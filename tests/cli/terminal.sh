@@ -52,6 +52,20 @@ tty "sh -c 'stty cols 24; pro-augment --model m --max-tokens 20 --threads 1 pipe
 widest=$(tr '\r' '\n' <typescript | sed -n '/ read/d; s/^.\[K\(pro-augment: [0-9]* rec.*\)/\1/p' |
 	awk 'length > n { n = length } END { print n + 0 }')
 holds "on a narrow one no line goes on below" "$widest" -eq 23
+tty "pro-train --model m --out trained --order given --no-temperature --max-steps 80 --max-length 64 in.jsonl"
+holds "a log and progress on one terminal" $? -eq 0
+holds "are both there" "$(grep -c ' of 80 steps' typescript)" -ge 1
+holds "and the progress is wiped before a line of the log" "$(grep -c $'\r\e\[K{"step"' typescript)" -ge 1
+holds "so that none is glued to it" "$(grep -c 'left{\|/s{' typescript)" -eq 0
+
+# an input that was not read has no counts
+for program in "pro-augment --model m" "pro-score --policy m" pro-rerank pro-import "pro-model template m" \
+	"pro-train --model m --out nothing" "pro-eval --hypothesis a --reference b"; do
+	# shellcheck disable=SC2086 # words
+	check_exit 66 "$program of a missing file" $program none.jsonl
+	check_err "says so" 'none.jsonl: No such file'
+	holds "and no counts before it" "$(grep -c '[0-9] records\?\b' "$T/err")" -eq 0
+done
 
 # lines of progress in a log: records, and the share of the bytes of a plain file
 toy_records 20000 >many.jsonl

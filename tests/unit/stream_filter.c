@@ -184,6 +184,31 @@ test_nothing_left_is_an_error(void)
 	free((void *)in);
 }
 
+/* Progress goes by what is finished, and a mistake before any record has no counts. */
+static void
+test_progress_and_counts(void)
+{
+	struct err e = {0};
+	struct record r = {0};
+	struct filter f;
+	static const char text[] = "{\"prompt\":\"a\",\"responses\":[]}\n"
+				   "{\"prompt\":\"b\",\"responses\":[]}\n"
+				   "{\"prompt\":\"c\",\"responses\":[]}\n";
+	put_file("in", text);
+	const char *in = path("in");
+	int64_t one = (int64_t)(sizeof text - 1) / 3;
+	CHECK(filter_open(&f, &in, 1, NULL, NULL, &e) == 0);
+	CHECK(!filter_counts(&f, -1) && filter_counts(&f, 0));
+	CHECK(filter_next(&f, &r, &e) == 1 && filter_next(&f, &r, &e) == 1);
+	CHECK(filter_bytes_done(&f, 0) == 0 && filter_counts(&f, -1));
+	f.n_out = 1;
+	CHECK(filter_bytes_done(&f, 0) == one);
+	f.n_rejected = 1;
+	CHECK(filter_bytes_done(&f, 0) == 2 * one && filter_bytes_done(&f, 1) == one);
+	filter_close(&f);
+	record_free(&r);
+}
+
 static void
 test_commonest_reasons(void)
 {
@@ -281,6 +306,7 @@ main(void)
 	RUN(test_bad_lines_are_counted);
 	RUN(test_nothing_left_is_an_error);
 	RUN(test_commonest_reasons);
+	RUN(test_progress_and_counts);
 	RUN(test_full_disks_are_noticed);
 	char cmd[64];
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
