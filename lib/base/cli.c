@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -60,13 +61,16 @@ vmessage(const struct cli *c, const char *fmt, va_list ap)
 {
 	char msg[4096];
 	vsnprintf(msg, sizeof msg, fmt, ap);
-	struct buf b = BUF_INIT;
+	struct buf text = BUF_INIT, b = BUF_INIT;
+	int columns = streams_columns();
+	buf_printf(&text, "%s: ", c->name);
+	text_visible(&text, msg, strlen(msg));
 	if (isatty(STDERR_FILENO)) /* a line of progress, ours or of another program of the pipe */
 		buf_puts(&b, "\r\033[K");
-	buf_printf(&b, "%s: ", c->name);
-	text_visible(&b, msg, strlen(msg));
+	text_wrap(&b, text.data, text.len, columns > 0 ? columns : INT_MAX);
 	buf_putc(&b, '\n');
 	fwrite(b.data, 1, b.len, stderr); /* one write: pipelines mix their stderrs */
+	buf_free(&text);
 	buf_free(&b);
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,10 +70,9 @@ other_draws(void)
 static void
 cut_to_terminal(struct buf *b, size_t from)
 {
-	struct winsize w;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 1 &&
-		b->len - from > w.ws_col - 1u)
-		b->len = from + w.ws_col - 1u;
+	int columns = streams_columns();
+	if (columns > 1 && b->len - from > (size_t)columns - 1)
+		b->len = from + (size_t)columns - 1;
 }
 
 void

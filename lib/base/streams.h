@@ -20,6 +20,9 @@
  */
 void streams_open(void);
 
+/* Columns of the terminal that standard error is; 0: it is none, or does not say. */
+int streams_columns(void);
+
 /* Writes to standard output at once, behind what stdout has; the number of bytes written, with
  * errno set when it is less than n. */
 size_t streams_write(const void *p, size_t n);

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <utf8proc.h>
 
@@ -86,4 +87,25 @@ text_tail(const char *text, size_t n, int width)
 			break; /* marks above what is left out go with it */
 	}
 	return at;
+}
+
+void
+text_wrap(struct buf *out, const char *text, size_t n, int width)
+{
+	static const char go_on[] = "\n  ";
+	int at = 0;
+	for (size_t i = 0, end; i < n; i = end + 1) {
+		const char *blank = memchr(text + i, ' ', n - i);
+		end = blank ? (size_t)(blank - text) : n;
+		int w = text_width(text + i, end - i);
+		if (at > 0 && at + 1 + w > width) {
+			buf_puts(out, go_on);
+			at = (int)sizeof go_on - 2;
+		} else if (i > 0) {
+			buf_putc(out, ' ');
+			at++;
+		}
+		buf_put(out, text + i, end - i);
+		at += w;
+	}
 }

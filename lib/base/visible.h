@@ -14,6 +14,11 @@ void text_visible(struct buf *out, const char *text, size_t n);
 
 /* Columns that text [n] takes on a terminal: wide characters two, combining ones none. */
 int text_width(const char *text, size_t n);
+/*
+ * Appends text [n] in lines of at most `width` columns, broken at blanks, where it has them, with
+ * two blanks before all but the first.
+ */
+void text_wrap(struct buf *out, const char *text, size_t n, int width);
 /* The end of text [n] that takes at most `width` columns: where it begins. */
 size_t text_tail(const char *text, size_t n, int width);
 

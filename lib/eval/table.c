@@ -246,25 +246,9 @@ table_note(struct buf *out, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	char *s = shown_format(fmt, ap), *word = s;
+	char *s = shown_format(fmt, ap);
 	va_end(ap);
-	for (int at = 0; *word;) {
-		size_t n = strcspn(word, " ");
-		int w = text_width(word, n);
-		if (at > 0 && at + 1 + w > TABLE_WIDTH) {
-			buf_putc(out, '\n');
-			pad(out, INDENT);
-			at = INDENT;
-		} else if (word > s) {
-			buf_putc(out, ' ');
-			at++;
-		}
-		buf_put(out, word, n);
-		at += w;
-		word += n;
-		if (*word)
-			word++;
-	}
+	text_wrap(out, s, strlen(s), TABLE_WIDTH);
 	buf_putc(out, '\n');
 	free(s);
 }

@@ -49,7 +49,7 @@ holds "its last program draws" "$(grep -c pro-score "$T/who")" -ge 2
 holds "and from then on no other" "$(sed -n '/pro-score/,$p' "$T/who" | grep -c pro-augment)" -eq 0
 holds "and each line is wiped" "$(tr '\r' '\n' <typescript | grep -c 'left.*records read')" -eq 0
 tty "sh -c 'stty cols 24; pro-augment --model m --max-tokens 20 --threads 1 pipe.jsonl >out'"
-widest=$(tr '\r' '\n' <typescript | sed -n '/ read/d; s/^.\[K\(pro-augment: [0-9]* rec.*\)/\1/p' |
+widest=$(tr '\r' '\n' <typescript | sed -n '/ 400 records$/d; s/^.\[K\(pro-augment: [0-9]* rec.*\)/\1/p' |
 	awk 'length > n { n = length } END { print n + 0 }')
 holds "on a narrow one no line goes on below" "$widest" -eq 23
 tty "pro-train --model m --out trained --order given --no-temperature --max-steps 80 --max-length 64 in.jsonl"
@@ -66,6 +66,9 @@ for program in "pro-augment --model m" "pro-score --policy m" pro-rerank pro-imp
 	check_err "says so" 'none.jsonl: No such file'
 	holds "and no counts before it" "$(grep -c '[0-9] records\?\b' "$T/err")" -eq 0
 done
+
+tr -d '\r' <typescript | grep -qx '  responses added, [0-9]*'
+status "and a message goes on below at a blank, indented" $?
 
 # lines of progress in a log: records, and the share of the bytes of a plain file
 toy_records 20000 >many.jsonl

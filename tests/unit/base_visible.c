@@ -72,6 +72,25 @@ width_is_columns(void)
 	CHECK(text_width("\u4f60", 2) == 2); /* two bytes that are no text; never beyond n */
 }
 
+static void
+lines_break_at_blanks(void)
+{
+	static const struct {
+		const char *text;
+		int width;
+		const char *lines;
+	} all[] = {{"", 9, ""}, {"one", 1, "one"}, {"one two", 7, "one two"},
+		{"one two", 6, "one\n  two"}, {"one two three", 7, "one two\n  three"},
+		{"a longerthan9 b", 9, "a\n  longerthan9\n  b"},
+		{"\u4f60\u597d \u4f60 x", 7, "\u4f60\u597d \u4f60\n  x"}};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct buf b = BUF_INIT;
+		text_wrap(&b, all[i].text, strlen(all[i].text), all[i].width);
+		CHECK_STR(b.len ? b.data : "", all[i].lines);
+		buf_free(&b);
+	}
+}
+
 int
 main(void)
 {
@@ -79,5 +98,6 @@ main(void)
 	RUN(controls_are_numbers);
 	RUN(bytes_that_are_no_text_are_numbers);
 	RUN(width_is_columns);
+	RUN(lines_break_at_blanks);
 	TEST_END;
 }
