@@ -5,9 +5,8 @@
 #include "lib/stream/import_impl.h"
 
 /* label (TRL, LLaMA-Factory), kto_tag (LLaMA-Factory), is_safe (BeaverTails), and truth values in
- * names of the kind: an answer labelled
- * bad is none to imitate, and a label that is null says nothing.  A label that is no
- * verdict is some other fact. */
+ * names of the kind: an answer labelled bad is none to imitate, and a label that is null says
+ * nothing.  Words, lists and objects that are no verdict are some other fact. */
 static int
 check_labels(struct draft *d, const char **reason, struct err *e)
 {
