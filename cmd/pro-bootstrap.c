@@ -11,6 +11,7 @@
 #include "lib/base/path.h"
 #include "lib/base/progress.h"
 #include "lib/gen/augment.h"
+#include "lib/gen/score.h"
 #include "lib/text/template.h"
 
 static struct {
@@ -267,11 +268,65 @@ describe(struct buf *out, struct err *e)
 	return bootstrap_hash_input(cli.files, cli.n_files, out, e);
 }
 
+/* The last value of an option that is passed on; NULL: none. */
+static const char *
+passed_value(const char *name)
+{
+	for (int i = 0; i < N_PASSED; i++)
+		if (strcmp(passed[i].name, name) == 0 && passed[i].values.n > 0)
+			return passed[i].values.v[passed[i].values.n - 1];
+	return NULL;
+}
+
+static int
+passed_number(const char *name)
+{
+	const char *v = passed_value(name);
+	return v ? atoi(v) : 0;
+}
+
+static enum score_at
+passed_score_at(void)
+{
+	const char *v = passed_value("score-at"), *all = SCORE_AT_CHOICES;
+	for (int i = 0; v && *all; i++) {
+		size_t n = strcspn(all, "|");
+		if (strlen(v) == n && strncmp(all, v, n) == 0)
+			return (enum score_at)i;
+		all += n + (all[n] != '\0');
+	}
+	return SCORE_AT_AUTO;
+}
+
+/* What the programs would find wrong with the models, some of them after hours. */
+static int
+check_models(struct kernels *k, struct err *e)
+{
+	struct template_options policy = {
+		.name = passed_value("template"), .date = passed_value("date")};
+	struct template_options reward = {.name = passed_value("reward-template"),
+		.date = passed_value("reward-date"),
+		.score_at = passed_score_at()};
+	struct template_options judge = {.score_at = passed_score_at()};
+	const char *validate = passed_value("validate"), *by = passed_value("validate-reward");
+	int rc = scorer_probe(boot.model, HEAD_LM, &policy, passed_number("max-length"),
+		passed_number("max-prompt-length"), k, e);
+	if (rc == 0)
+		rc = scorer_probe(boot.reward, HEAD_REWARD, &reward,
+			passed_number("reward-max-length"), 0, k, e);
+	if (rc == 0 && validate && access(validate, R_OK) < 0)
+		rc = err_errno(e, ERR_NOINPUT, validate);
+	if (rc == 0 && validate && by)
+		rc = scorer_probe(by, HEAD_REWARD, &judge, 0, 0, k, e);
+	return rc;
+}
+
 static void
 say_split(const struct filter *f)
 {
 	struct buf b = BUF_INIT;
-	buf_printf(&b, "%lld records in %d parts", (long long)f->n_out, boot.parts);
+	buf_printf(&b, "%lld record%s in %d part%s", (long long)f->n_out, human_s(f->n_out),
+		boot.parts, human_s(boot.parts));
 	if (f->n_rejected > 0) {
 		buf_puts(&b, ", ");
 		filter_rejected(f, &b);
@@ -285,7 +340,7 @@ say_finished(double begun)
 {
 	struct buf b = BUF_INIT;
 	human_seconds(&b, clock_seconds() - begun);
-	cli_info(&cli, "%s: %d parts in %s", boot.out, boot.parts, b.data);
+	cli_info(&cli, "%s: %d part%s in %s", boot.out, boot.parts, human_s(boot.parts), b.data);
 	buf_free(&b);
 }
 
@@ -300,6 +355,8 @@ run(struct filter *f, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	boot.kernels = k->path;
 	int lock = -1, rc = bootstrap_check(&boot, e);
+	if (rc == 0 && !opt.resume) /* before anything of a run that was here goes */
+		rc = check_models(k, e);
 	if (rc == 0)
 		rc = describe(&text, e);
 	if (rc == 0)
@@ -307,7 +364,9 @@ run(struct filter *f, struct err *e)
 	if (rc == BOOT_DONE)
 		cli_info(&cli, "%s: done: nothing to do", boot.out);
 	if (rc == BOOT_NEW) {
-		rc = bootstrap_split(&boot, f, cli.expect, text.data, e);
+		rc = opt.resume ? check_models(k, e) : 0;
+		if (rc == 0)
+			rc = bootstrap_split(&boot, f, cli.expect, text.data, e);
 		if (rc < 0)
 			bootstrap_unclaim(&boot);
 		else

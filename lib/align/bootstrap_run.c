@@ -291,6 +291,32 @@ add_file(const struct job *j, int part, const char *name, const char *suffix, st
 	buf_free(&path);
 }
 
+/* What came of a program on a part: 0, or -1. */
+static int
+outcome(int rc, bool interrupted, int part, const char *name, struct err *e)
+{
+	if (rc == ERR_TEMPFAIL || (rc > 0 && interrupted))
+		return err_set(
+			e, ERR_TEMPFAIL, "interrupted in part-%d; --resume goes on there", part);
+	if (rc > 128)
+		return err_set(e, ERR_SOFTWARE, "part-%d: %s was killed by signal %d", part, name,
+			rc - 128);
+	/* the same again would fail again, and --resume takes no other options */
+	if (rc == ERR_USAGE || rc == ERR_DATA || rc == ERR_NOINPUT || rc == ERR_CONFIG)
+		return err_set(e, rc,
+			"part-%d: %s failed (exit %d): once its cause is mended --resume goes on "
+			"from there; with other options or data begin again, with --overwrite",
+			part, name, rc);
+	if (rc > 0)
+		return err_set(e, rc,
+			"part-%d: %s failed (exit %d); --resume tries again from there", part, name,
+			rc);
+	if (rc == 0 && interrupted)
+		return err_set(e, ERR_TEMPFAIL,
+			"interrupted behind %s in part-%d; --resume goes on", name, part);
+	return rc;
+}
+
 /* One program on one part, unless its result is there. */
 static int
 stage(const struct job *j, enum bootstrap_program p, int part, struct err *e)
@@ -318,23 +344,12 @@ stage(const struct job *j, enum bootstrap_program p, int part, struct err *e)
 		add_file(j, part, bootstrap_name(p), ".rejects", &argv);
 	}
 	add_file(j, part, p == BOOT_AUGMENT ? "data.jsonl" : results[p - 1], "", &argv);
-	buf_printf(&note, "part %d of 0..%d: %s", part, o->parts - 1, argv.v[0]);
+	buf_printf(&note, "part-%d (%d of %d): %s", part, part + 1, o->parts, argv.v[0]);
 	j->hooks->note(j->hooks->ctx, note.data);
 	int rc = run_program(p, &argv, out.data, j->hooks->interrupted, &interrupted, e);
 	if (rc == 0 && p != BOOT_TRAIN)
 		rc = finish_file(o, part, results[p], e);
-	if (rc == ERR_TEMPFAIL || (rc > 0 && interrupted))
-		rc = err_set(
-			e, ERR_TEMPFAIL, "interrupted in part %d; --resume goes on there", part);
-	else if (rc > 128)
-		rc = err_set(e, ERR_SOFTWARE, "part %d: %s was killed by signal %d", part,
-			argv.v[0], rc - 128);
-	else if (rc > 0)
-		rc = err_set(e, rc, "part %d: %s failed (exit %d); --resume tries again from there",
-			part, argv.v[0], rc);
-	else if (rc == 0 && interrupted)
-		rc = err_set(e, ERR_TEMPFAIL, "interrupted behind %s in part %d; --resume goes on",
-			argv.v[0], part);
+	rc = outcome(rc, interrupted, part, argv.v[0], e);
 	strings_free(&argv);
 	buf_free(&out);
 	buf_free(&note);

@@ -16,19 +16,40 @@ open_decoder(struct scorer *s, struct err *e)
 	return decoder_open(&s->decoder, s->model, &l, e);
 }
 
+/* Tokenizer, template and model; the lengths become what they are. */
+static int
+open_parts(struct scorer *s, const char *dir, const struct model_open_options *o,
+	const struct template_options *template, int *max_length, int *max_prompt_length,
+	struct kernels *k, const char **how, struct err *e)
+{
+	bool lm = o->head == HEAD_LM;
+	*s = (struct scorer){.model = NULL};
+	if (tokenizer_load(&s->tokenizer, dir, e) < 0 ||
+		template_open(&s->template, template, dir, s->tokenizer, how, e) < 0 ||
+		model_open(&s->model, dir, k, o, e) < 0)
+		return -1;
+	return lengths_resolve(
+		&s->model->config, lm ? 512 : 1024, max_length, lm ? max_prompt_length : NULL, e);
+}
+
+int
+scorer_probe(const char *dir, enum model_head head, const struct template_options *template,
+	int max_length, int max_prompt_length, struct kernels *k, struct err *e)
+{
+	struct scorer s;
+	struct model_open_options o = {.use = MODEL_PROBE, .head = head};
+	int rc = open_parts(&s, dir, &o, template, &max_length, &max_prompt_length, k, NULL, e);
+	scorer_close(&s);
+	return rc;
+}
+
 int
 scorer_open(struct scorer *s, const char *dir, enum model_head head,
 	const struct template_options *template, int max_length, int max_prompt_length,
 	enum on_overlong on_overlong, struct kernels *k, const char **how, struct err *e)
 {
-	*s = (struct scorer){.model = NULL};
 	struct model_open_options o = {.use = MODEL_INFER, .head = head};
-	bool lm = head == HEAD_LM;
-	if (tokenizer_load(&s->tokenizer, dir, e) < 0 ||
-		template_open(&s->template, template, dir, s->tokenizer, how, e) < 0 ||
-		model_open(&s->model, dir, k, &o, e) < 0 ||
-		lengths_resolve(&s->model->config, lm ? 512 : 1024, &max_length,
-			lm ? &max_prompt_length : NULL, e) < 0 ||
+	if (open_parts(s, dir, &o, template, &max_length, &max_prompt_length, k, how, e) < 0 ||
 		open_decoder(s, e) < 0) {
 		scorer_close(s);
 		return -1;

@@ -35,6 +35,9 @@ int scorer_open(struct scorer *s, const char *dir, enum model_head head,
 	const struct template_options *template, int max_length, int max_prompt_length,
 	enum on_overlong on_overlong, struct kernels *k, const char **how, struct err *e);
 void scorer_close(struct scorer *s);
+/* Whether scorer_open would, but for memory: nothing is loaded (MODEL_PROBE).  Its errors. */
+int scorer_probe(const char *dir, enum model_head head, const struct template_options *template,
+	int max_length, int max_prompt_length, struct kernels *k, struct err *e);
 
 /* encode_reward or encode_policy, whichever the model asks for. */
 int scorer_encode(const struct scorer *s, const struct record *r, struct arena *a,

@@ -259,7 +259,7 @@ load(struct model *m, const char *dir, const struct model_open_options *o, struc
 		err_prefix(e, "%s", dir);
 	else if (o->use == MODEL_TRAIN)
 		rc = load_train(m, found, o->seed, e);
-	else
+	else if (o->use == MODEL_INFER)
 		rc = load_infer(m, found, o->seed, e);
 	free(found);
 	return rc < 0 || weights_check(m->weights, e) < 0 ? -1 : load_freq(m, e);

@@ -45,7 +45,9 @@ struct model {
 	char hash[65]; /* SHA-256 of config.json's and the tensors' bytes; "" until asked */
 };
 
-enum model_use { MODEL_INFER, MODEL_TRAIN };
+/* MODEL_PROBE: nothing is loaded, only the configuration and the names and shapes of the tensors
+ * are compared: whether the folder can be opened. */
+enum model_use { MODEL_INFER, MODEL_TRAIN, MODEL_PROBE };
 
 struct model_open_options {
 	enum model_use use;

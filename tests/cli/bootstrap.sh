@@ -24,7 +24,7 @@ same "the parts are the whole" a b
 # An uninterrupted run.  lib.sh keeps its output in $T/out, so models are called otherwise.
 check "a run" boot --out whole --rejects rejects in.jsonl
 cp out log
-check_err "says where it is" "part 2 of 0..2: pro-train"
+check_err "says where it is" "part-2 .3 of 3.: pro-train"
 check_err "and how much there was" "40 records in 3 parts"
 check_err "and how long it took" "whole: 3 parts in [0-9.:]+( s)?$"
 holds "leaves a model" -s whole/model.safetensors -a -s whole/pro.json -a -s whole/config.json
@@ -101,8 +101,27 @@ check_exit 65 "a part without records" boot --out none --parts 400 in.jsonl
 check_exit 65 "--expect" boot --out none --expect 41 in.jsonl
 check_exit 66 "no input" boot --out none missing.jsonl
 holds "leave nothing" ! -e none.work
-check_exit 66 "a program's failure is ours" boot --model missing --out failed in.jsonl
-check_err "and says which" "part 0: pro-augment failed"
+for wrong in "66 missing: no such folder --model missing" "66 missing: no such folder --reward missing" \
+	"78 policy: LlamaForCausalLM has no reward head --reward policy" \
+	"78 rm: a reward model .*, not a language model --model rm" \
+	"66 missing.jsonl: No such file --validate missing.jsonl --validate-reward rm" \
+	"78 policy: .* no reward head --validate in.jsonl --validate-reward policy" \
+	"78 max-length --reward-max-length 100000" "64 nosuch --reward-template nosuch"; do
+	words=${wrong#* --}
+	pattern=${wrong%% --*}
+	# shellcheck disable=SC2086 # words
+	check_exit "${wrong%% *}" "--$words" boot --out none --$words in.jsonl
+	check_err "is told by name" "${pattern#* }"
+	holds "before anything is done" ! -e none.work
+	# shellcheck disable=SC2086 # words
+	check_exit "${wrong%% *}" "--resume --$words" boot --resume --out none --$words in.jsonl
+	holds "too" ! -e none.work
+done
+check_exit 78 "--overwrite with a wrong model" boot --out whole --overwrite --reward policy in.jsonl
+same_model "leaves what is there" whole
+check_exit 65 "a program's failure is ours" boot --on-overlong error --max-prompt-length 3 --out failed in.jsonl
+check_err "and says which" "part-0 .1 of 3.: pro-augment"
+check_err "and that other options begin anew" "part-0: pro-augment failed .exit 65.: .* --overwrite"
 echo '{"id":"r1","prompt":"x","responses":[{"text":"b"' >torn.jsonl
 check_exit 65 "a torn record" boot --out none torn.jsonl
 mkdir bin && cp "$(command -v pro-bootstrap)" bin/
