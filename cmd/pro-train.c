@@ -79,7 +79,6 @@ static struct cli cli = {.name = "pro-train",
 	.operands = "[FILE...]",
 	.options = options,
 	.draws = "",
-	.stops = "stopping and writing a checkpoint",
 	.max_operands = -1};
 
 static int
@@ -259,6 +258,7 @@ train(struct job *j, struct err *e)
 {
 	struct progress p;
 	say_outline(j);
+	cli_stops(&cli, "stopping and writing a checkpoint");
 	struct buf described = BUF_INIT;
 	struct run_hooks hooks = {
 		&p, print_log, print_note, show_progress, is_interrupted, seconds};

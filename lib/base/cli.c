@@ -305,6 +305,14 @@ parse_one(struct cli *c, struct options *o, int i, int argc, char **argv)
 
 static char stopping[128]; /* what the first signal says at once; empty under --quiet */
 
+static void
+say_first(const struct cli *c, char text[sizeof stopping], const char *what)
+{
+	if (!c->quiet)
+		snprintf(text, sizeof stopping, "%s%s: %s; a second signal gives up\n",
+			isatty(STDERR_FILENO) ? "\r\033[K" : "", c->name, what);
+}
+
 void
 cli_parse(struct cli *c, int argc, char **argv)
 {
@@ -340,10 +348,7 @@ cli_parse(struct cli *c, int argc, char **argv)
 	if (options_check(&o, &e) < 0)
 		usage(c, "%s", e.msg);
 	options_free(&o);
-	if (!c->quiet)
-		snprintf(stopping, sizeof stopping, "%s%s: %s; a second signal gives up\n",
-			isatty(STDERR_FILENO) ? "\r\033[K" : "", c->name,
-			c->stops ? c->stops : "stopping at the next good place");
+	say_first(c, stopping, "stopping at the next good place");
 	if (strcmp(c->device, "auto") != 0 && strcmp(c->device, "cpu") != 0) {
 		cli_warn(c, "--device %s: this build computes on the CPU only", c->device);
 		exit(ERR_UNAVAILABLE);
@@ -358,6 +363,14 @@ void
 cli_catch_signals(void)
 {
 	streams_catch_signals(stopping);
+}
+
+void
+cli_stops(const struct cli *c, const char *what)
+{
+	static char text[sizeof stopping];
+	say_first(c, text, what);
+	streams_catch_signals(text);
 }
 
 bool

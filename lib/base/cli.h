@@ -30,7 +30,6 @@ struct cli {
 	 * never, and --seed is refused.
 	 */
 	const char *draws;
-	const char *stops; /* what a first signal begins; NULL: "stopping at the next good place" */
 	const char *lacks; /* standard options that mean nothing to it: "expect rejects"; or NULL */
 
 	/* The options every program has, filled by cli_parse: */
@@ -72,6 +71,9 @@ int cli_close_stdout(const struct cli *c);
  * then wait for a reader end, ERR_TEMPFAIL.
  */
 void cli_catch_signals(void);
+/* From here on a first signal is answered with this instead of "stopping at the next good place";
+ * behind cli_catch_signals, once. */
+void cli_stops(const struct cli *c, const char *what);
 bool cli_interrupted(void);
 /* For a program that has something to keep: a reader that has gone is ERR_IO, not death. */
 void cli_keep_work(void);

@@ -52,6 +52,8 @@ tty "sh -c 'stty cols 24; pro-augment --model m --max-tokens 20 --threads 1 pipe
 widest=$(tr '\r' '\n' <typescript | sed -n '/ 400 records$/d; s/^.\[K\(pro-augment: [0-9]* rec.*\)/\1/p' |
 	awk 'length > n { n = length } END { print n + 0 }')
 holds "on a narrow one no line goes on below" "$widest" -eq 23
+tr -d '\r' <typescript | grep -qx '  responses added, [0-9]*'
+status "and a message goes on below at a blank, indented" $?
 tty "pro-train --model m --out trained --order given --no-temperature --max-steps 80 --max-length 64 in.jsonl"
 holds "a log and progress on one terminal" $? -eq 0
 holds "are both there" "$(grep -c ' of 80 steps' typescript)" -ge 1
@@ -67,8 +69,6 @@ for program in "pro-augment --model m" "pro-score --policy m" pro-rerank pro-imp
 	holds "and no counts before it" "$(grep -c '[0-9] records\?\b' "$T/err")" -eq 0
 done
 
-tr -d '\r' <typescript | grep -qx '  responses added, [0-9]*'
-status "and a message goes on below at a blank, indented" $?
 
 # lines of progress in a log: records, and the share of the bytes of a plain file
 toy_records 20000 >many.jsonl

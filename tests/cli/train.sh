@@ -289,6 +289,18 @@ rc=$?
 	! grep -q ': 200 steps in' "$tmp/err" && says " steps in "
 check "the first signal says that a checkpoint is written; the rest is what is counted then" $?
 
+mkfifo "$tmp/silent"
+"${spoken[@]}" --out "$tmp/spoken4" "$tmp/silent" >/dev/null 2>"$tmp/err" &
+pid=$!
+exec 8>"$tmp/silent"
+for _ in $(seq 100); do grep -q template "$tmp/err" && break; sleep 0.05; done
+kill -TERM $pid
+for _ in $(seq 100); do grep -q 'gives up' "$tmp/err" && break; sleep 0.05; done
+exec 8>&-
+wait $pid
+[ $? -eq 75 ] && says "pro-train: stopping at the next good place; a second signal gives up"
+check "while it reads there is no checkpoint to write" $?
+
 # --resume means "make it so": begin, go on, or say that it is done
 run "$tmp/so" --resume --learning-rate 1e-3 >"$tmp/so.log" && run "$tmp/begun" --learning-rate 1e-3 >"$tmp/begun.log" &&
 	cmp -s "$tmp/so/model.safetensors" "$tmp/begun/model.safetensors" && cmp -s <(field loss "$tmp/so.log") <(field loss "$tmp/begun.log")
