@@ -102,6 +102,13 @@ check_usage(void)
 	else if (same_file(opt.resume, cli.rejects) || same_file(opt.from, cli.rejects))
 		err_set(&e, ERR_USAGE, "--rejects %s: is the file of %s too", cli.rejects,
 			opt.from ? "--from" : "--resume");
+	else if (opt.model && opt.n > 1 && (opt.greedy || opt.temperature == 0 || opt.top_k == 1))
+		err_set(&e, ERR_USAGE,
+			"--number %lld with %s: nothing is drawn, all of them would be the same",
+			(long long)opt.n,
+			opt.greedy             ? "--greedy"
+			: opt.temperature == 0 ? "--temperature 0"
+					       : "--top-k 1");
 	else if (opt.resume && is_input(opt.resume))
 		err_set(&e, ERR_USAGE, "--resume %s: is an input too; give the output's name",
 			opt.resume);

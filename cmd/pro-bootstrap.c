@@ -185,6 +185,23 @@ pass_options(void)
 	}
 }
 
+/* The last value of an option that is passed on; NULL: none. */
+static const char *
+passed_value(const char *name)
+{
+	for (int i = 0; i < N_PASSED; i++)
+		if (strcmp(passed[i].name, name) == 0 && passed[i].values.n > 0)
+			return passed[i].values.v[passed[i].values.n - 1];
+	return NULL;
+}
+
+static int
+passed_number(const char *name)
+{
+	const char *v = passed_value(name);
+	return v ? atoi(v) : 0;
+}
+
 static void
 check_usage(void)
 {
@@ -196,6 +213,12 @@ check_usage(void)
 		return;
 	if (boot.model == NULL || boot.reward == NULL || boot.out == NULL)
 		die(ERR_USAGE, "--model, --reward and --out are needed");
+	const char *heat = passed_value("temperature"), *k = passed_value("top-k");
+	if (passed_number("number") > 1 &&
+		((heat && strtod(heat, NULL) == 0) || (k && atoi(k) == 1)))
+		die(ERR_USAGE,
+			"--number above 1 with --temperature 0 or --top-k 1: nothing is drawn, "
+			"all samples of a record would be the same");
 	if (opt.naive && opt.keep_top)
 		die(ERR_USAGE, "--naive and --keep-top exclude each other");
 	if (opt.resume && opt.overwrite)
@@ -266,23 +289,6 @@ describe(struct buf *out, struct err *e)
 	}
 	buf_free(&all);
 	return bootstrap_hash_input(cli.files, cli.n_files, out, e);
-}
-
-/* The last value of an option that is passed on; NULL: none. */
-static const char *
-passed_value(const char *name)
-{
-	for (int i = 0; i < N_PASSED; i++)
-		if (strcmp(passed[i].name, name) == 0 && passed[i].values.n > 0)
-			return passed[i].values.v[passed[i].values.n - 1];
-	return NULL;
-}
-
-static int
-passed_number(const char *name)
-{
-	const char *v = passed_value(name);
-	return v ? atoi(v) : 0;
 }
 
 static enum score_at

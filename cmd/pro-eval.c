@@ -140,8 +140,11 @@ add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
 		any = agreement_try(&opt.agreement[i], r, e);
 	if (any >= 0)
 		any = evaluation_add(v, r, NULL, e);
-	for (int i = 0; i < opt.agreements.n && any >= 0; i++)
+	for (int i = 0; i < opt.agreements.n && any >= 0; i++) {
 		agreement_add(&opt.agreement[i], r, NULL);
+		if (opt.agreement[i].pairs == 0)
+			evaluation_note_numbers(v, r);
+	}
 	if (any == 0 && v->params.n_hypotheses == 0)
 		return 1;
 	if (any == 0)
@@ -228,13 +231,16 @@ evaluate_with(const char *reward, struct filter *f, struct evaluation *v, struct
 }
 
 static void
-check_agreements(struct err *e)
+check_agreements(const struct evaluation *v, struct err *e)
 {
 	for (int i = 0; opt.agreement && i < opt.agreements.n; i++) {
 		const struct agreement *a = &opt.agreement[i];
 		if (a->pairs == 0) {
-			err_set(e, ERR_DATA, "no two responses of a record have a number in '%s'",
-				a->field);
+			struct buf seen = BUF_INIT;
+			evaluation_numbers(v, &seen);
+			err_set(e, ERR_DATA,
+				"no two responses of a record have a number in '%s'; there are: %s",
+				a->field, seen.data);
 			cli_die(&cli, e);
 		}
 		if (a->missing > 0)
@@ -280,7 +286,7 @@ main(int argc, char **argv)
 		filter_finish(&f, cli.expect, &e) < 0 || evaluation_check(&v, &e) < 0)
 		cli_die(&cli, &e);
 	warn_missing(&v);
-	check_agreements(&e);
+	check_agreements(&v, &e);
 	print(&v);
 	if (f.ids.twice > 0)
 		cli_info(&cli, FILTER_TWICE, f.ids.first);

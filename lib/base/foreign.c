@@ -9,6 +9,9 @@
 #include "lib/base/file.h"
 #include "lib/base/mem.h"
 
+/* The checkpoints of a run: see align/checkpoint.h. */
+#define STEPS "step-*"
+
 /*
  * Files that tell what a folder holds, first match first.  A '*' at the beginning or the end
  * stands for any text.  Names are those that the programs named beside them write.
@@ -27,7 +30,7 @@ static const struct kind {
 		"make a folder of it: pro-model import FILE.gguf DIR"},
 	/* our own */
 	{"state.json", "a checkpoint of pro-train", "go on with pro-train --resume"},
-	{"step-*", "an unfinished run of pro-train", "go on with pro-train --resume"},
+	{STEPS, "an unfinished run of pro-train", "go on with pro-train --resume"},
 	{"part-*", "the work of an unfinished pro-bootstrap", "go on with pro-bootstrap --resume"},
 	/* transformers before safetensors, and other frameworks */
 	{"pytorch_model*.bin", "pickled weights of PyTorch",
@@ -103,6 +106,29 @@ find_below(const char *dir, const char *wanted)
 	return best;
 }
 
+/* The checkpoint of the most steps in dir that has the file wanted: its steps; -1: none. */
+static long long
+newest_step(const char *dir, const char *wanted)
+{
+	struct buf path = BUF_INIT;
+	long long most = -1;
+	DIR *d = dir_open(dir);
+	for (struct dirent *x; d && (x = readdir(d));) {
+		char *end = x->d_name;
+		long long n = matches(STEPS, x->d_name) ? strtoll(x->d_name + 5, &end, 10) : -1;
+		if (n <= most || *end)
+			continue;
+		path_join(&path, dir, x->d_name);
+		buf_printf(&path, "/%s", wanted);
+		if (file_exists(path.data))
+			most = n;
+	}
+	if (d)
+		closedir(d);
+	buf_free(&path);
+	return most;
+}
+
 /* "owner/name": what the hub calls a repository. */
 static bool
 is_hub_id(const char *s)
@@ -175,6 +201,14 @@ explain_folder(const char *dir, const char *wanted, struct err *e)
 		char *name = find(dir, kinds[i].file);
 		if (name == NULL)
 			continue;
+		long long step = strcmp(kinds[i].file, STEPS) == 0 ? newest_step(dir, wanted) : -1;
+		if (step >= 0) {
+			free(name);
+			return err_set(e, ERR_NOINPUT,
+				"%s: no %s; it holds checkpoints of pro-train, each a model: the "
+				"newest is %s/step-%lld",
+				dir, wanted, dir, step);
+		}
 		struct buf base = BUF_INIT;
 		if (i == 0)
 			adapter_base(dir, &base);

@@ -1,5 +1,6 @@
 #include "lib/base/habit.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define FILES "inputs are operands: FILE... or standard input"
@@ -14,6 +15,7 @@
 static const struct habit {
 	const char *names, *ours, *sentence;
 } habits[] = {
+	{"temp", "temperature", NULL},
 	{"lr|step-size|eta", "learning-rate", NULL},
 	{"epochs|num-epochs|n-epochs|max-epochs|train-epochs", "num-train-epochs", NULL},
 	{"steps|num-steps|max-train-steps|iters|max-iters|train-steps", "max-steps", NULL},
@@ -46,8 +48,9 @@ static const struct habit {
 	{"num-return-sequences|num-samples|n-samples|num-generations|best-of|samples|n-sample|count",
 		"number", NULL},
 	{"num-samples|n-samples|max-samples|max-examples|limit|subsample|head", "sample", NULL},
-	{"max-samples|max-examples|limit|head", NULL, "head -n N before it, or pro-import --sample N"},
-	{"stop-sequences|stop-strings|stop-words|eos", "stop", NULL},
+	{"num-samples|n-samples|max-samples|max-examples|limit|head", NULL, "head -n N before it, or pro-import --sample N"},
+	{"stop-sequences|stop-strings|stop-words|stop-sequence|stop-string|stop-word|stop-token|stop-tokens|"
+	 "stop-token-ids|eos-token|eos", "stop", NULL},
 	{"chat-template|prompt-template|prompt-format|conv-template", "template", NULL},
 	{"label|tag|model-id", "source", NULL},
 	{"algorithm|algo|loss|loss-type|trainer|objective", "method", NULL},
@@ -62,7 +65,16 @@ static const struct habit {
 	{"fp16|bf16|half|mixed-precision|precision|dtype|torch-dtype|outtype", "save-dtype",
 		"Training computes in float32"},
 	{"precision|torch-dtype|outtype|type", "dtype", NULL},
-	{"lora|use-lora|use-peft|peft|lora-r|lora-rank|lora-alpha|adapter|qlora|load-in-4bit|load-in-8bit",
+	{"fp16|bf16|half|mixed-precision|precision|dtype|torch-dtype", NULL,
+		"weights are read in the type that they are stored in; pro-train --save-dtype sets it"},
+	{"gradient-checkpointing|activation-checkpointing|use-gradient-checkpointing", "plan",
+		"It says what memory a run needs; nothing is computed twice"},
+	{"deepspeed|fsdp|accelerate|ddp|local-rank|zero-stage|nproc-per-node|num-processes|num-machines|"
+	 "tensor-parallel-size|tp", NULL, "a run is one process on one machine, of --threads"},
+	{"ref-model|reference-model|ref-policy|reference-policy|ref-model-path|sft-model", NULL,
+		"training has no reference model; pro-score --policy REF --as ref adds its "
+		"log-probabilities to the records"},
+	{"lora|use-lora|use-peft|peft|lora-r|lora-rank|lora-alpha|adapter|qlora|load-in-4bit|load-in-8bit|lora-*|qlora-*|peft-*",
 		NULL, ALL_WEIGHTS},
 	{"report-to|logging-dir|wandb|wandb-project|tensorboard|log-file|run-name", NULL,
 		"the log is JSON Lines on standard output"},
@@ -86,7 +98,7 @@ static const struct habit {
 };
 /* clang-format on */
 
-/* Whether "a|b|c" has the word name [n]; '_' is '-' in name. */
+/* Whether "a|b|c" has the word name [n], or "a*" how it begins; '_' is '-' in name. */
 static bool
 has_name(const char *names, const char *name, size_t n)
 {
@@ -94,7 +106,7 @@ has_name(const char *names, const char *name, size_t n)
 		size_t len = strcspn(s, "|"), i = 0;
 		while (i < len && i < n && s[i] == (name[i] == '_' ? '-' : name[i]))
 			i++;
-		if (i == len && i == n)
+		if ((i == len && i == n) || (i < len && s[i] == '*'))
 			return true;
 		s += len;
 		if (*s == '\0')
@@ -115,6 +127,42 @@ habit_guess(const struct options *o, const char *name, size_t n, struct buf *out
 			buf_printf(out, "did you mean --%s?%s", h->ours, h->sentence ? " " : "");
 		if (h->sentence)
 			buf_puts(out, h->sentence);
+		return true;
+	}
+	return false;
+}
+
+/* Values of other tools; names are in lower case. */
+/* clang-format off */
+static const struct value {
+	const char *option, *names, *ours, *sentence;
+} values[] = {
+	{"method", "reward|reward-model|reward-modeling|reward-modelling|rw|bt|bradley-terry", "rm", NULL},
+	{"method", "supervised|finetune|fine-tune|finetuning|lm|clm|instruct", "sft", NULL},
+	{"method", "best-of-n|best-of|rejection-sampling|raft", "bon", NULL},
+	{"method", "preference-ranking-optimization|plackett-luce|listwise", "pro", NULL},
+	{"method", "dpo|ipo|cpo|orpo|kto|simpo|ppo|grpo|rloo|rrhf|slic|slic-hf|sppo|nca|bco|reinforce|rlhf|"
+		"online-dpo|iterative-dpo|gkd|coh|alpaca-farm", NULL, "is not there yet"},
+};
+/* clang-format on */
+
+bool
+habit_value(const char *option, const char *value, struct buf *out)
+{
+	size_t n = strlen(value);
+	char lower[32];
+	if (n >= sizeof lower)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		lower[i] = (char)tolower((unsigned char)value[i]);
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+		const struct value *v = &values[i];
+		if (strcmp(v->option, option) != 0 || !has_name(v->names, lower, n))
+			continue;
+		if (v->ours)
+			buf_printf(out, "did you mean %s?", v->ours);
+		else
+			buf_printf(out, "%s %s", value, v->sentence);
 		return true;
 	}
 	return false;

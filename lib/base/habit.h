@@ -9,5 +9,10 @@
  * it, writes "did you mean --ours? sentence" into out and returns true.
  */
 bool habit_guess(const struct options *o, const char *name, size_t n, struct buf *out);
+/*
+ * The same for the value of an option that has choices, where a method of the field that is none of
+ * them is told to be no more than not there yet: what to say behind "'VALUE' is none of A|B: ".
+ */
+bool habit_value(const char *option, const char *value, struct buf *out);
 
 #endif

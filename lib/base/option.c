@@ -142,6 +142,13 @@ set_choice(const struct cli_option *o, const char *value, struct err *e)
 		*(int *)o->value = i;
 		return 0;
 	}
+	struct buf known = BUF_INIT;
+	if (habit_value(o->name, value, &known)) {
+		err_set(e, ERR_USAGE, "--%s: '%s' is none of %s: %s", o->name, value, o->choices,
+			known.data);
+		buf_free(&known);
+		return -1;
+	}
 	const char *near = nearest_word(o->choices, value, &n);
 	if (near)
 		return err_set(e, ERR_USAGE, "--%s: '%s' is none of %s: did you mean %.*s?",
@@ -357,7 +364,10 @@ distance(const char *a, size_t na, const char *b, size_t nb)
 static int
 nearness(const char *typed, size_t n, const char *word, size_t len)
 {
-	int d = distance(typed, n, word, len), most = n < 4 ? 1 : n < 8 ? 2 : (int)n / 3;
+	/* of a short word not half may be wrong: --temp is no --help */
+	size_t less = n < len ? n : len;
+	int d = distance(typed, n, word, len);
+	int most = n < 4 || less < 5 ? 1 : n < 8 ? 2 : (int)n / 3;
 	if (d <= most)
 		return d;
 	if (n >= 3 && len > n && strncmp(word, typed, n) == 0)
@@ -389,6 +399,11 @@ options_guess(const struct options *o, const char *name, size_t n, struct buf *o
 {
 	const char *best = NULL;
 	int best_d = 0;
+	int letter = n == 1 ? options_find(o, NULL, 0, *name) : -1;
+	if (letter >= 0) { /* "--n 3" */
+		buf_printf(out, "did you mean -%c, --%s?", *name, o->row[letter]->name);
+		return;
+	}
 	if (habit_guess(o, name, n, out))
 		return;
 	for (int i = 0; i < o->n; i++) {

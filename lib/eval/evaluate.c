@@ -38,6 +38,8 @@ evaluation_free(struct evaluation *v)
 	}
 	for (int i = 0; i < v->n_labels; i++)
 		free(v->labels[i]);
+	for (int i = 0; i < v->n_numbers; i++)
+		free(v->numbers[i]);
 	for (int i = 0; i < v->params.n_hypotheses; i++)
 		free(v->made_by[i]);
 	free(v->made_by);
@@ -63,16 +65,43 @@ evaluation_wants(const struct evaluation *v, const struct record *r, int i)
 	return system_of(v, &r->responses[i]) >= 0;
 }
 
+/* Adds a name to the first ones that were seen. */
+static void
+note_name(char **seen, int *n, const char *name)
+{
+	int i = 0;
+	while (i < *n && strcmp(seen[i], name) != 0)
+		i++;
+	if (i == *n && i < EVAL_MAX_LABELS)
+		seen[(*n)++] = x_strdup(name);
+}
+
 static void
 note_labels(struct evaluation *v, const struct record *r)
 {
-	for (int k = 0; k < r->n_responses; k++) {
-		int i = 0;
-		while (i < v->n_labels && strcmp(v->labels[i], r->responses[k].source) != 0)
-			i++;
-		if (i == v->n_labels && i < EVAL_MAX_LABELS)
-			v->labels[v->n_labels++] = x_strdup(r->responses[k].source);
-	}
+	for (int k = 0; k < r->n_responses; k++)
+		note_name(v->labels, &v->n_labels, r->responses[k].source);
+}
+
+static void
+note_numbers(struct evaluation *v, const struct response *p)
+{
+	const char *name;
+	json_t *value;
+	json_object_foreach(p->json, name, value) if (json_is_number(value))
+		note_name(v->numbers, &v->n_numbers, name);
+}
+
+/* "a, b", or what is said of none. */
+static void
+put_names(struct buf *out, char *const *seen, int n, const char *none)
+{
+	for (int i = 0; i < n; i++)
+		buf_printf(out, "%s%s", i ? ", " : "", *seen[i] ? seen[i] : "(no source)");
+	if (n == EVAL_MAX_LABELS)
+		buf_puts(out, ", ...");
+	if (n == 0)
+		buf_puts(out, none);
 }
 
 /* The record's subset, 0 without params.by; -1 on error. */
@@ -153,11 +182,13 @@ add_response(struct evaluation *v, struct sums *s, const struct record *r, int k
 		stats_add(&s->reward, sigmoid(x));
 	else
 		v->no_reward += params->reward;
+	if (!found && params->reward)
+		note_numbers(v, p);
 	for (int f = 0; f < params->n_fields; f++) {
 		if (response_number(p, params->fields[f], &x, NULL) > 0)
 			stats_add(&s->fields[f], x);
 		else
-			v->no_field[f]++;
+			v->no_field[f]++, note_numbers(v, p);
 	}
 }
 
@@ -257,13 +288,32 @@ static int
 never_seen(const struct evaluation *v, const char *what, const char *label, struct err *e)
 {
 	struct buf seen = BUF_INIT;
-	for (int i = 0; i < v->n_labels; i++)
-		buf_printf(
-			&seen, "%s%s", i ? ", " : "", *v->labels[i] ? v->labels[i] : "(no source)");
-	if (v->n_labels == EVAL_MAX_LABELS)
-		buf_puts(&seen, ", ...");
+	put_names(&seen, v->labels, v->n_labels, "no responses");
 	err_set(e, ERR_DATA, "%s %s: no response has this source; there are: %s", what, label,
-		seen.data ? seen.data : "no responses");
+		seen.data);
+	buf_free(&seen);
+	return -1;
+}
+
+void
+evaluation_note_numbers(struct evaluation *v, const struct record *r)
+{
+	for (int k = 0; k < r->n_responses; k++)
+		note_numbers(v, &r->responses[k]);
+}
+
+void
+evaluation_numbers(const struct evaluation *v, struct buf *out)
+{
+	put_names(out, v->numbers, v->n_numbers, "none (pro-score adds some)");
+}
+
+static int
+no_number(const struct evaluation *v, const char *field, struct err *e)
+{
+	struct buf seen = BUF_INIT;
+	evaluation_numbers(v, &seen);
+	err_set(e, ERR_DATA, "no response has a number in '%s'; there are: %s", field, seen.data);
 	buf_free(&seen);
 	return -1;
 }
@@ -285,12 +335,10 @@ evaluation_check(const struct evaluation *v, struct err *e)
 	if (p->reference && v->no_reference == v->n_records)
 		return never_seen(v, "--reference", p->reference, e);
 	if (p->reward && n_reward == 0)
-		return err_set(e, ERR_DATA, "no response has a number in '%s'",
-			p->reward_field ? p->reward_field : "reward");
+		return no_number(v, p->reward_field ? p->reward_field : "reward", e);
 	for (int f = 0; f < p->n_fields; f++)
 		if (v->no_field[f] == responses)
-			return err_set(
-				e, ERR_DATA, "no response has a number in '%s'", p->fields[f]);
+			return no_number(v, p->fields[f], e);
 	return 0;
 }
 

@@ -54,6 +54,8 @@ struct evaluation {
 	bool *mixed;    /* [n_hypotheses] another model made another one: labels that clash */
 	char *labels[EVAL_MAX_LABELS]; /* the first sources seen, for messages */
 	int n_labels;
+	char *numbers[EVAL_MAX_LABELS]; /* where responses without a number asked for have others */
+	int n_numbers;
 };
 
 /* params' strings are borrowed. */
@@ -75,6 +77,10 @@ int evaluation_try(struct evaluation *v, const struct record *r, bool scored, st
  */
 int evaluation_add(
 	struct evaluation *v, const struct record *r, const double *scores, struct err *e);
+/* Remembers which numbers the responses of a record have, for a message that none is where one was
+ * asked for (evaluation_add does so by itself), and appends them: "reward, f1". */
+void evaluation_note_numbers(struct evaluation *v, const struct record *r);
+void evaluation_numbers(const struct evaluation *v, struct buf *out);
 /* ERR_DATA when there was no record, or a system, the reference or a number never appeared. */
 int evaluation_check(const struct evaluation *v, struct err *e);
 /* What no figure shows: a line for each kind of response or number that is missing somewhere. */

@@ -39,7 +39,10 @@ read_values(const struct record *r, const char *field, const char *raw, struct r
 		if (rc < 0)
 			return err_prefix(e, "responses[%d]", i);
 		if (rc == 0)
-			return err_set(e, ERR_DATA, "responses[%d].%s: missing", i, field);
+			return err_set(e, ERR_DATA,
+				"responses[%d].%s: missing: --reward DIR adds it, --reward-field "
+				"NAME sorts by another number",
+				i, field);
 		out[i] = (struct ranked){v, json_incref(json_object_get(p->json, name)), i};
 	}
 	return 0;

@@ -96,6 +96,7 @@ check_err "is found before anything is done" "pro-train: --learning-rate: 'much'
 check_exit 64 "--parts is needed" pro-bootstrap --model policy --reward rm --out none in.jsonl
 check_exit 64 "--part beyond --parts" pro-bootstrap --parts 2 --part 2 in.jsonl
 check_exit 64 "--naive and --keep-top" boot --out none --naive --keep-top in.jsonl
+check_exit 64 "several samples that would be the same" boot --out none --temperature 0 -n 2 in.jsonl
 check_exit 65 "no records" boot --out none /dev/null
 check_exit 65 "a part without records" boot --out none --parts 400 in.jsonl
 check_exit 65 "--expect" boot --out none --expect 41 in.jsonl

@@ -94,6 +94,32 @@ guess pro-score --batch_size 'did you mean --batch-records\?'
 guess pro-score --output 'the result goes to standard output'
 guess pro-import --input 'inputs are operands'
 guess pro-import --num-samples 'did you mean --sample\?'
+guess pro-augment --temp 'did you mean --temperature\?'
+guess pro-augment --n 'did you mean -n, --number\?'
+guess pro-augment --num-samples 'did you mean --number\?'
+guess pro-score --num-samples 'head -n N before it'
+guess pro-augment --stop-token 'did you mean --stop\?'
+guess pro-train --ref-model 'training has no reference model; pro-score --policy REF --as ref'
+guess pro-train --gradient-checkpointing 'did you mean --plan\?'
+guess pro-train --deepspeed 'a run is one process on one machine'
+guess pro-train --lora_target_modules 'all weights are trained'
+guess pro-train --fp16 'did you mean --save-dtype\?'
+guess pro-score --fp16 'weights are read in the type that they are stored in'
+for wrong in temp kelt hex p; do
+	check_exit 64 "--$wrong" pro-score --$wrong
+	holds "is not --help" "$(grep -c 'mean.*--help?' "$T/err")" -eq 0
+done
+for method in dpo DPO ppo orpo kto simpo grpo rrhf; do
+	check_exit 64 "--method $method" pro-train --method $method
+	check_err "is not there yet" "'$method' is none of pro.sft.bon.rm: $method is not there yet"
+done
+check_exit 64 "--method reward" pro-train --method reward
+check_err "is rm" 'did you mean rm\?'
+for same in --greedy '--temperature 0' '--top-k 1'; do
+	# shellcheck disable=SC2086 # words
+	check_exit 64 "$same -n 3 is three times the same" pro-augment --model m $same -n 3
+	check_err "and says so" "^pro-augment: --number 3 with $same: nothing is drawn"
+done
 guess pro-bootstrap --lr 'did you mean --learning-rate\?'
 check_exit 64 "a wrong choice" pro-train --method rn
 check_err "is guessed too" "'rn' is none of pro\|sft\|bon\|rm: did you mean rm\?"

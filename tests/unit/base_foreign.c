@@ -71,6 +71,14 @@ folders(void)
 		says_of(dir, "config.json", t[i].words);
 	}
 	clear();
+	put("step-20/", "");
+	put("step-20/config.json", "{}");
+	put("step-9/", "");
+	put("step-9/config.json", "{}");
+	put("step-30/", ""); /* without what is wanted */
+	says_of(dir, "config.json", "each a model: the newest is ");
+	says_of(dir, "config.json", "/step-20");
+	clear();
 	put("inner/", "");
 	put("inner/config.json", "{}");
 	says_of(dir, "config.json", "but there is one in");

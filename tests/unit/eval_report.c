@@ -131,7 +131,7 @@ what_never_appears_is_an_error(void)
 	evaluation_init(&v, &p);
 	CHECK(add(&v, three_records[0], &e) == 1);
 	CHECK(evaluation_check(&v, &e) < 0);
-	CHECK_STR(e.msg, "no response has a number in 'none'");
+	CHECK_STR(e.msg, "no response has a number in 'none'; there are: rm, t");
 	evaluation_free(&v);
 }
 

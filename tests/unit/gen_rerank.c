@@ -89,9 +89,12 @@ static void
 a_missing_reward_is_named(void)
 {
 	struct rerank_options o = {.field = "reward"};
-	CHECK_STR(
-		rerank("[" A("a", "1") ",{\"text\":\"b\"}]", o, 1), "responses[1].reward: missing");
-	CHECK_STR(rerank("[" A("a", "null") "]", o, 1), "responses[0].reward: missing");
+	CHECK_STR(rerank("[" A("a", "1") ",{\"text\":\"b\"}]", o, 1),
+		"responses[1].reward: missing: --reward DIR adds it, --reward-field NAME sorts by "
+		"another number");
+	CHECK_STR(rerank("[" A("a", "null") "]", o, 1),
+		"responses[0].reward: missing: --reward DIR adds it, --reward-field NAME sorts by "
+		"another number");
 	CHECK_STR(rerank("[" A("a", "1") "," A("b", "\"2\"") "]", o, 1),
 		"responses[1]: reward: not a number");
 }
