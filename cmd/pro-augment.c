@@ -3,6 +3,7 @@
 
 #include "lib/base/cli.h"
 #include "lib/base/file.h"
+#include "lib/base/human.h"
 #include "lib/base/progress.h"
 #include "lib/gen/augment.h"
 #include "lib/gen/score_stream.h"
@@ -125,7 +126,8 @@ report(const struct augment *a, const struct filter *f, const struct generator *
 	if (f->ids.twice > 0)
 		cli_info(&cli, FILTER_TWICE, f->ids.first);
 	filter_summary(f, &b);
-	buf_printf(&b, "; %lld responses added", (long long)a->n_responses);
+	buf_printf(
+		&b, "; %lld response%s added", (long long)a->n_responses, human_s(a->n_responses));
 	if (g) {
 		double s = clock_seconds() - started;
 		buf_printf(&b, ", %lld at the length limit, %lld tokens, %.0f tokens/s",
@@ -133,15 +135,17 @@ report(const struct augment *a, const struct filter *f, const struct generator *
 			s > 0 ? (double)g->n_tokens / s : 0.0);
 	}
 	if (a->resume)
-		buf_printf(&b, "; %lld records were there", (long long)a->resume->n_done);
+		buf_printf(&b, "; %lld record%s there already", (long long)a->resume->n_done,
+			a->resume->n_done == 1 ? " was" : "s were");
 	cli_info(&cli, "%s", b.data);
 	buf_free(&b);
 	if (a->join && a->n_missing + a->n_short > 0)
-		cli_warn(&cli, "%lld records have no partner in %s, %lld too few responses there",
-			(long long)a->n_missing, opt.from, (long long)a->n_short);
+		cli_warn(&cli, "%lld record%s no partner in %s, %lld too few responses there",
+			(long long)a->n_missing, a->n_missing == 1 ? " has" : "s have", opt.from,
+			(long long)a->n_short);
 	if (a->join && join_unused(a->join) > 0)
-		cli_info(&cli, "%lld records of %s were not asked for",
-			(long long)join_unused(a->join), opt.from);
+		cli_info(&cli, "%lld record%s of %s not asked for", (long long)join_unused(a->join),
+			human_s(join_unused(a->join)), opt.from);
 	if (a->resume && a->resume->n_done == f->n_out && f->n_out > 0)
 		cli_info(&cli, "%s was complete: nothing to do", opt.resume);
 }
@@ -162,8 +166,8 @@ run(struct augment *a, struct filter *f, struct err *e)
 	else if (rc == 0 && a->join && f->n_in > 0 && a->n_responses == 0)
 		rc = err_set(e, ERR_DATA, "no record of %s has a response to add", opt.from);
 	if (rc < 0 && e->code == ERR_TEMPFAIL)
-		err_set(e, ERR_TEMPFAIL, "interrupted; %lld records are in %s%s",
-			(long long)f->n_out, opt.resume ? opt.resume : "the output",
+		err_set(e, ERR_TEMPFAIL, "interrupted; %lld record%s in %s%s", (long long)f->n_out,
+			f->n_out == 1 ? " is" : "s are", opt.resume ? opt.resume : "the output",
 			opt.resume ? ", the same command goes on" : "");
 	return rc;
 }

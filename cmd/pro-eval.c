@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "lib/base/cli.h"
+#include "lib/base/human.h"
 #include "lib/base/progress.h"
 #include "lib/eval/agreement.h"
 #include "lib/eval/report.h"
@@ -244,8 +245,8 @@ check_agreements(const struct evaluation *v, struct err *e)
 			cli_die(&cli, e);
 		}
 		if (a->missing > 0)
-			cli_warn(&cli, "%lld pairs without a number in '%s' are not compared",
-				(long long)a->missing, a->field);
+			cli_warn(&cli, "%lld pair%s without a number in '%s' not compared",
+				(long long)a->missing, human_s(a->missing), a->field);
 	}
 }
 
@@ -292,8 +293,8 @@ main(int argc, char **argv)
 		cli_info(&cli, FILTER_TWICE, f.ids.first);
 	struct buf b = BUF_INIT;
 	filter_rejected(&f, &b);
-	cli_info(&cli, "%lld records read, %lld evaluated, %s, %lld cut", (long long)f.n_in,
-		(long long)f.n_out, b.data, (long long)f.n_cut);
+	cli_info(&cli, "%lld record%s read, %lld evaluated, %s, %lld cut", (long long)f.n_in,
+		human_s(f.n_in), (long long)f.n_out, b.data, (long long)f.n_cut);
 	buf_free(&b);
 	filter_close(&f);
 	evaluation_free(&v);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/base/cli.h"
+#include "lib/base/human.h"
 #include "lib/gen/describe.h"
 #include "lib/model/folder.h"
 #include "lib/model/gguf.h"
@@ -212,10 +213,10 @@ cmd_tokenizer(int argc, char **argv)
 	if (folder_end(&f, rc, &e) < 0)
 		cli_die(&c, &e);
 	if (got < vocab)
-		cli_warn(&c, "%s: %d tokens, not %lld: the text has no more pairs", out, got,
-			(long long)vocab);
+		cli_warn(&c, "%s: %d token%s, not %lld: the text has no more pairs", out, got,
+			human_s(got), (long long)vocab);
 	else
-		cli_info(&c, "%s: %d tokens", out, got);
+		cli_info(&c, "%s: %d token%s", out, got, human_s(got));
 	buf_free(&text);
 	buf_free(&json);
 	buf_free(&config);
@@ -277,9 +278,10 @@ cmd_tokenize(int argc, char **argv)
 	tokenizer_free(t);
 	int rc = cli_close_stdout(&c);
 	if (rc == 0)
-		cli_info(&c, "%lld strings, %lld tokens", (long long)count, (long long)tokens);
+		cli_info(&c, "%lld string%s, %lld token%s", (long long)count, human_s(count),
+			(long long)tokens, human_s(tokens));
 	if (rc == 0 && c.expect >= 0 && count != c.expect) {
-		cli_warn(&c, "%lld strings read, %lld expected", (long long)count,
+		cli_warn(&c, "%lld string%s read, %lld expected", (long long)count, human_s(count),
 			(long long)c.expect);
 		return ERR_DATA;
 	}

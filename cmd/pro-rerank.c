@@ -1,5 +1,6 @@
 /* pro-rerank: puts the responses of each record in order of reward, best first. */
 #include "lib/base/cli.h"
+#include "lib/base/human.h"
 #include "lib/base/progress.h"
 #include "lib/gen/rerank.h"
 #include "lib/gen/score_stream.h"
@@ -96,8 +97,9 @@ report(const struct job *j, double seconds)
 		cli_info(&cli, FILTER_TWICE, j->filter.ids.first);
 	filter_summary(&j->filter, &b);
 	if (opt.reward)
-		buf_printf(&b, "; %lld responses scored, %lld tokens, %.0f tokens/s",
-			(long long)j->stream.n_responses, (long long)j->stream.n_tokens,
+		buf_printf(&b, "; %lld response%s scored, %lld tokens, %.0f tokens/s",
+			(long long)j->stream.n_responses, human_s(j->stream.n_responses),
+			(long long)j->stream.n_tokens,
 			seconds > 0 ? (double)j->stream.n_tokens / seconds : 0.0);
 	if (j->stream.n_without > 0)
 		buf_printf(&b, "; %lld without responses", (long long)j->stream.n_without);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "lib/base/cli.h"
+#include "lib/base/human.h"
 #include "lib/base/progress.h"
 #include "lib/gen/score_stream.h"
 
@@ -92,14 +93,17 @@ report(const struct job *j, double seconds)
 		cli_info(&cli, FILTER_TWICE, j->filter.ids.first);
 	filter_summary(&j->filter, &b);
 	cli_info(&cli,
-		"%s; %lld responses scored, %lld records without any; %lld tokens, %.0f tokens/s",
-		b.data, (long long)j->stream.n_responses, (long long)j->stream.n_without,
+		"%s; %lld response%s scored, %lld record%s without any; %lld tokens, %.0f tokens/s",
+		b.data, (long long)j->stream.n_responses, human_s(j->stream.n_responses),
+		(long long)j->stream.n_without, human_s(j->stream.n_without),
 		(long long)j->stream.n_tokens,
 		seconds > 0 ? (double)j->stream.n_tokens / seconds : 0.0);
 	if (opt.joint)
 		cli_info(&cli,
-			"%lld of %lld responses would have other ids in one text with their prompt",
-			(long long)j->n_joint, (long long)j->stream.n_responses);
+			"%lld of %lld response%s would have other ids in one text with their "
+			"prompt",
+			(long long)j->n_joint, (long long)j->stream.n_responses,
+			human_s(j->stream.n_responses));
 	buf_free(&b);
 }
 

@@ -256,7 +256,7 @@ bootstrap_script(const struct bootstrap *o, const char *const *input, int n, str
 	buf_puts(out, "set -euo pipefail\n");
 	script_split(o, input, n, out);
 	for (int p = 0; p < o->parts; p++) {
-		buf_printf(out, "# part %d of 0..%d\n", p, o->parts - 1);
+		buf_printf(out, "# part-%d (%d of %d)\n", p, p + 1, o->parts);
 		script_command(o, BOOT_AUGMENT, p, out);
 		buf_putc(out, ' ');
 		quoted_path(o, p, "data.jsonl", out);

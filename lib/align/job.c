@@ -75,9 +75,10 @@ job_outline(struct job *j, double (*clock)(void), struct strings *out)
 			      ? 0
 			      : plan_rate_beside(j->kernels, o, &j->config, &j->data, clock);
 	human_count(&b, (double)config_parameters(&j->config));
-	strings_add(out, "%s: %s parameters; %s on %zu records: %lld steps of %lld",
+	strings_add(out, "%s: %s parameters; %s on %zu record%s: %lld step%s of %lld",
 		model_label(&label, j->o.model_dir), b.data, j->o.data.method->name, j->data.n,
-		(long long)run_total(o, j->data.n), (long long)(o->per_device * o->accumulation));
+		human_s((int64_t)j->data.n), (long long)run_total(o, j->data.n),
+		human_s(run_total(o, j->data.n)), (long long)(o->per_device * o->accumulation));
 	buf_reset(&b);
 	plan_outline(o, &j->config, &j->data, rate, &b);
 	strings_add(out, "%s", b.data);
@@ -122,8 +123,9 @@ note_validation(const struct job *j, const struct validator *v, const struct run
 	if (h->note == NULL)
 		return;
 	buf_printf(&b,
-		"validation on %d records, %lld dropped, %lld prompts cut; %s: template %s (%s)",
-		v->n, (long long)v->n_dropped, (long long)v->n_prompt_cut, j->o.validate.reward_dir,
+		"validation on %d record%s, %lld dropped, %lld prompt%s cut; %s: template %s (%s)",
+		v->n, human_s(v->n), (long long)v->n_dropped, (long long)v->n_prompt_cut,
+		human_s(v->n_prompt_cut), j->o.validate.reward_dir,
 		template_name(v->scorer.template), v->how);
 	template_notes(v->scorer.template, true, &b);
 	h->note(h->ctx, b.data);

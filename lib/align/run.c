@@ -288,8 +288,8 @@ say_finished(const struct run *r)
 	}
 	if (s->step > r->begun_at)
 		buf_printf(&b, ", last loss %.4f", r->loss);
-	note(r, "%s: %lld steps%s", r->checkpoints->out, (long long)(s->step - r->begun_at),
-		b.len ? b.data : "");
+	note(r, "%s: %lld step%s%s", r->checkpoints->out, (long long)(s->step - r->begun_at),
+		human_s(s->step - r->begun_at), b.len ? b.data : "");
 	buf_free(&b);
 }
 

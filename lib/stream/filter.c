@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/base/file.h"
+#include "lib/base/human.h"
 
 /* A file that is read and written at once would be lost, or never end. */
 static int
@@ -231,7 +232,7 @@ reasons(const struct filter *f, struct buf *out)
 {
 	if (f->n_bad > 0)
 		buf_printf(out, "%lld bad line%s, the first %s%s", (long long)f->n_bad,
-			f->n_bad == 1 ? "" : "s", f->first_bad, f->tally.n_reasons ? "; " : "");
+			human_s(f->n_bad), f->first_bad, f->tally.n_reasons ? "; " : "");
 	tally_commonest(&f->tally, 3, out);
 }
 
@@ -246,14 +247,14 @@ filter_finish(struct filter *f, int64_t expect, struct err *e)
 	if (close_rejects(f, e) < 0)
 		return -1;
 	if (expect >= 0 && f->n_in != expect)
-		return err_set(e, ERR_DATA, "%lld records read, --expect %lld", (long long)f->n_in,
-			(long long)expect);
+		return err_set(e, ERR_DATA, "%lld record%s read, --expect %lld", (long long)f->n_in,
+			human_s(f->n_in), (long long)expect);
 	if (f->n_out > 0 || f->n_rejected == 0)
 		return 0;
 	struct buf why = BUF_INIT;
 	reasons(f, &why);
 	err_set(e, ERR_DATA, "nothing is left of %lld record%s: %s", (long long)f->n_in,
-		f->n_in == 1 ? "" : "s", why.data);
+		human_s(f->n_in), why.data);
 	buf_free(&why);
 	return -1;
 }
@@ -276,8 +277,8 @@ filter_rejected(const struct filter *f, struct buf *out)
 void
 filter_summary(const struct filter *f, struct buf *out)
 {
-	buf_printf(out, "%lld record%s read, %lld written, ", (long long)f->n_in,
-		f->n_in == 1 ? "" : "s", (long long)f->n_out);
+	buf_printf(out, "%lld record%s read, %lld written, ", (long long)f->n_in, human_s(f->n_in),
+		(long long)f->n_out);
 	filter_rejected(f, out);
 	if (f->n_cut > 0)
 		buf_printf(out, ", %lld cut", (long long)f->n_cut);

@@ -70,6 +70,14 @@ for program in "pro-augment --model m" "pro-score --policy m" pro-rerank pro-imp
 done
 
 
+# one is one
+jq -c '.responses |= .[:1]' in.jsonl | head -n 1 >one.jsonl
+for program in "pro-augment --model m" "pro-score --policy m" "pro-eval --hypothesis a --reference a" pro-rerank \
+	"pro-train --model m --out one --method sft --max-steps 1"; do
+	run $program one.jsonl
+	holds "$program: no more than one of one" "$(grep -cE '\b1 (records|responses|parts|steps|prompts|strings)\b' "$T/err")" -eq 0
+done
+
 # lines of progress in a log: records, and the share of the bytes of a plain file
 toy_records 20000 >many.jsonl
 augment=(pro-augment --model m --max-tokens 100 --progress-interval 1 --threads 1)

@@ -38,9 +38,18 @@ sizes_have_the_largest_unit_that_fits(void)
 	is(human_count, 7.24e9, "7.2 billion");
 }
 
+static void
+endings(void)
+{
+	CHECK_STR(human_s(1), "");
+	CHECK_STR(human_s(0), "s");
+	CHECK_STR(human_s(2), "s");
+}
+
 int
 main(void)
 {
+	RUN(endings);
 	RUN(time_is_seconds_or_a_clock);
 	RUN(sizes_have_the_largest_unit_that_fits);
 	TEST_END;
