@@ -166,7 +166,7 @@ validating() { # OPTION...: one step and the validation of 7 prompts, one too lo
 	exits "$1" pro-train --model "$tmp/base" --out "$tmp/vcut" --overwrite --threads 1 --max-steps 1 --eval-max-tokens 4 \
 		--max-length 60 --validate "$tmp/long.jsonl" --validate-reward "$tmp/rm" "${@:2}" "$tmp/train.jsonl"
 }
-validating 0 && says "validation on 7 records, 0 dropped, 1 prompts cut" && says "rm: template hh (stored in pro.json)" &&
+validating 0 && says "validation on 7 records, 0 dropped, 1 prompt cut" && says "rm: template hh (stored in pro.json)" &&
 	validating 0 --on-overlong drop && says "validation on 6 records, 1 dropped, 0 prompts cut" &&
 	validating 65 --on-overlong error && says "long.jsonl:7: too long"
 check "what validation cuts or drops, and its template, are said" $?
