@@ -78,7 +78,7 @@ job_outline(struct job *j, double (*clock)(void), struct strings *out)
 	strings_add(out, "%s: %s parameters; %s on %zu record%s: %lld step%s of %lld",
 		model_label(&label, j->o.model_dir), b.data, j->o.data.method->name, j->data.n,
 		human_s((int64_t)j->data.n), (long long)run_total(o, j->data.n),
-		human_s(run_total(o, j->data.n)), (long long)(o->per_device * o->accumulation));
+		human_s(run_total(o, j->data.n)), (long long)o->per_device * o->accumulation);
 	buf_reset(&b);
 	plan_outline(o, &j->config, &j->data, rate, &b);
 	strings_add(out, "%s", b.data);

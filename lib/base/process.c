@@ -205,13 +205,13 @@ process_run(const struct process *p, bool *interrupted, struct err *e)
 static size_t
 group_limit(const char *path)
 {
-	unsigned long long n = 0;
+	char text[32] = "";
 	FILE *f = fopen(path, "re");
-	if (f && fscanf(f, "%llu", &n) != 1) /* "max" */
-		n = 0;
-	if (f)
-		fclose(f);
-	return (size_t)n;
+	if (f == NULL)
+		return 0;
+	bool read = fgets(text, sizeof text, f) != NULL;
+	fclose(f);
+	return read ? (size_t)strtoull(text, NULL, 10) : 0; /* "max" is none */
 }
 
 size_t

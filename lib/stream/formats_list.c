@@ -292,7 +292,7 @@ read_oasst(struct draft *d, const char **reason, struct err *e)
 		const json_t *v = json_array_get(list, i);
 		const char *text, *model = "oasst";
 		size_t n;
-		double rank;
+		double rank = 0;
 		if (json_is_null(json_object_get(v, "rank"))) {
 			*reason = "a rank is null";
 			return 0;

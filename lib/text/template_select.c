@@ -178,6 +178,13 @@ use_auto(struct template **out, const struct place *at, const char **how, struct
 	return use_builtin(out, "hh", e);
 }
 
+/* chatml for a model of another kind: its marks would be spelled letter by letter. */
+static bool
+lacks_end(const struct template *p, const struct tokenizer *t)
+{
+	return p->eos && t && tokenizer_id(t, p->eos) < 0;
+}
+
 int
 template_select(struct template **out, const char *name, const char *dir, const struct tokenizer *t,
 	const char **how, struct err *e)
@@ -192,9 +199,7 @@ template_select(struct template **out, const char *name, const char *dir, const 
 	} else if (template_builtin(name) || (rc = use_own(out, name, &at, e)) == 0) {
 		rc = use_builtin(out, name, e);
 	}
-	/* chatml for a model of another kind: its marks would be spelled letter by letter */
-	const struct template *p = rc < 0 ? NULL : *out;
-	if (p && p->eos && t && tokenizer_id(t, p->eos) < 0 && strcmp(reason, "as asked") == 0)
+	if (rc >= 0 && lacks_end(*out, t) && strcmp(reason, "as asked") == 0)
 		reason = "as asked, though the tokenizer has no token that ends its turns";
 	if (how)
 		*how = reason;

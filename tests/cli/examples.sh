@@ -9,7 +9,7 @@ unset MAKEFLAGS MFLAGS # the flags of the make that runs the tests are not its o
 stages=(make -C "$root" -f examples/03-stages.mk FOLDER="$T" HH="$T/hh.jsonl" TEST="$T/hh.jsonl" MODEL="$T/base"
 	REWARD="$T/rm" REWARD_EVAL="$T/rm" SOURCES="one two" OUT="$T/stages" NEW="--max-tokens 4" TRAIN="--max-steps 2")
 check "the stages run" "${stages[@]}"
-check_out "to a table" '^aligned '
+check_out "to a table" '^ *aligned '
 status "each source added a response" \
 	"$(jq -s 'if all(.[].responses; map(.source) | index("one") and index("two")) then 0 else 1 end' stages/ranked.jsonl)"
 check "again" "${stages[@]}"
