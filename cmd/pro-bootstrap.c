@@ -199,7 +199,7 @@ static int
 passed_number(const char *name)
 {
 	const char *v = passed_value(name);
-	return v ? atoi(v) : 0;
+	return v ? (int)strtol(v, NULL, 10) : 0;
 }
 
 static void
@@ -215,7 +215,7 @@ check_usage(void)
 		die(ERR_USAGE, "--model, --reward and --out are needed");
 	const char *heat = passed_value("temperature"), *k = passed_value("top-k");
 	if (passed_number("number") > 1 &&
-		((heat && strtod(heat, NULL) == 0) || (k && atoi(k) == 1)))
+		((heat && strtod(heat, NULL) == 0) || (k && strtol(k, NULL, 10) == 1)))
 		die(ERR_USAGE,
 			"--number above 1 with --temperature 0 or --top-k 1: nothing is drawn, "
 			"all samples of a record would be the same");
