@@ -34,7 +34,8 @@ for sig in TERM INT HUP; do
 	rm -rf blocked blocked.checkpoints
 	bash -c 'exec 3<slow; sleep 1000' &
 	reader=$!
-	"${train[@]}" --out blocked --max-steps 400 ranked.jsonl >slow 2>err &
+	# whatever these tests were started under, nohup among it
+	env --default-signal=HUP "${train[@]}" --out blocked --max-steps 400 ranked.jsonl >slow 2>err &
 	pid=$!
 	settled $pid
 	kill -$sig $pid
