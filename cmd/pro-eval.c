@@ -141,7 +141,7 @@ add(struct filter *f, struct evaluation *v, struct record *r, struct err *e)
 		any = agreement_try(&opt.agreement[i], r, e);
 	if (any >= 0)
 		any = evaluation_add(v, r, NULL, e);
-	for (int i = 0; i < opt.agreements.n && any >= 0; i++) {
+	for (int i = 0; opt.agreement && i < opt.agreements.n && any >= 0; i++) {
 		agreement_add(&opt.agreement[i], r, NULL);
 		if (opt.agreement[i].pairs == 0)
 			evaluation_note_numbers(v, r);

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 500 };
+enum { GRACE_MS = 500, SAME_WISH_MS = 500 };
 
 static volatile sig_atomic_t interrupted;
 static bool caught, line_drawn, out_is_terminal;
@@ -155,15 +155,22 @@ streams_open(void)
 }
 
 static const char *first_said = "";
+static int64_t first_ms;
 
+/* The same wish may come twice: timeout(1) signals the program and then its group. */
 static void
 on_signal(int sig)
 {
 	int why = errno;
-	if (!interrupted && *first_said && write(STDERR_FILENO, first_said, strlen(first_said)) < 0)
-		first_said = ""; /* nobody hears it */
-	interrupted = 1;
-	signal(sig, SIG_DFL);
+	if (!interrupted) {
+		first_ms = now_ms();
+		if (*first_said && write(STDERR_FILENO, first_said, strlen(first_said)) < 0)
+			first_said = ""; /* nobody hears it */
+		interrupted = 1;
+	} else if (now_ms() - first_ms >= SAME_WISH_MS) {
+		signal(sig, SIG_DFL);
+		raise(sig);
+	}
 	errno = why;
 }
 

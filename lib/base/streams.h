@@ -34,8 +34,9 @@ void streams_line_drawn(void);
 /*
  * SIGTERM, SIGINT and SIGHUP (this one unless it was ignored at the start, as under nohup(1)) ask
  * the program to stop at the next good place: from then on streams_interrupted() is true.  A
- * second one kills.  Reads that wait return with EINTR.  The first writes said (which must last;
- * may be empty) to standard error at once.
+ * second one kills, unless it comes within half a second (timeout(1) sends two).  Reads that wait
+ * return with EINTR.  The first writes said (which must last; may be empty) to standard error at
+ * once.
  */
 void streams_catch_signals(const char *said);
 bool streams_interrupted(void);

@@ -52,6 +52,13 @@ for sig in TERM INT HUP; do
 		{ tail -n +2 rest.log >rest2 && tail -n "$(wc -l <rest2)" whole.log | cmp -s - rest2; }
 	holds "and its log lacks no line" $? -eq 0
 done
+"${train[@]}" --out twice --max-steps 100000 ranked.jsonl >log 2>err &
+pid=$!
+while [ ! -s log ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -TERM $pid
+kill -TERM $pid
+wait $pid
+holds "a signal that comes twice at once, as timeout(1) sends it, loses nothing" $? -eq 75
 rm -f log
 (
 	trap '' HUP
