@@ -102,13 +102,6 @@ parse_act(struct model_config *c, const json_t *o, struct err *e)
 	return err_set(e, ERR_CONFIG, "hidden_act \"%.100s\" is not supported", name);
 }
 
-static bool
-ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-	return n >= k && strcmp(s + n - k, end) == 0;
-}
-
 /* "LlamaModel": the decoder without a head. */
 static bool
 is_bare(const char *architecture)
@@ -164,7 +157,7 @@ parse_head(struct model_config *c, const json_t *o, const char *model_type, stru
 		return err_set(e, ERR_DATA, "architectures: not a list of strings");
 	c->oasst_head = strcmp(model_type, "gpt_neox_reward_model") == 0 ||
 			(a && strcmp(a, "GPTNeoXRewardModel") == 0);
-	bool sequence = a && ends_with(a, "ForSequenceClassification");
+	bool sequence = a && member_ends_in(a, "ForSequenceClassification");
 	c->head = c->oasst_head || sequence ? HEAD_REWARD : HEAD_LM;
 	if (c->oasst_head) {
 		const char *pooling;
@@ -187,7 +180,7 @@ parse_head(struct model_config *c, const json_t *o, const char *model_type, stru
 		if (n != 1)
 			return err_set(
 				e, ERR_CONFIG, "num_labels is %d: a reward model has one label", n);
-	} else if (a && !ends_with(a, "ForCausalLM") && !is_bare(a)) {
+	} else if (a && !member_ends_in(a, "ForCausalLM") && !is_bare(a)) {
 		/* heads of their own: ...ForRewardModel, ...ForScore, ...WithValueHead */
 		return err_set(e, ERR_CONFIG, "architectures \"%.100s\" is not supported", a);
 	}

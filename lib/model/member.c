@@ -1,6 +1,7 @@
 #include "lib/model/member.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include "lib/stream/json.h"
 
@@ -86,4 +87,11 @@ member_ids(const json_t *o, const char *key, int32_t *out, struct ids *list, str
 			ids_push(list, (int32_t)id);
 	}
 	return 0;
+}
+
+bool
+member_ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), k = strlen(end);
+	return n >= k && strcmp(name + n - k, end) == 0;
 }

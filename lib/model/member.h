@@ -13,6 +13,8 @@
  * member.  null counts as missing, as transformers writes it.
  */
 bool member_null(const json_t *v);
+/* Whether a name (of an architecture, of a tensor) ends so. */
+bool member_ends_in(const char *name, const char *end);
 /* Integer in [min, max]; missing gives fallback, or ERR_CONFIG when that is INT_MIN. */
 int member_int(
 	const json_t *o, const char *key, int min, int max, int fallback, int *out, struct err *e);

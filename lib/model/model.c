@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/rng.h"
+#include "lib/model/member.h"
 
 enum { SLICE = 1 << 16 /* elements converted at a time */, MAX_CONFIG = 4 << 20 };
 
@@ -43,20 +44,14 @@ find_tensor(const struct model *m, const struct param *p)
 	return t;
 }
 
-static bool
-ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-	return n >= k && strcmp(s + n - k, end) == 0;
-}
-
 /* Tensors that are not weights (buffers of older versions), or not of the head wanted. */
 static bool
 is_ignored(const struct model *m, const char *name)
 {
-	if (ends_with(name, "rotary_emb.inv_freq") || ends_with(name, "attention.masked_bias"))
+	if (member_ends_in(name, "rotary_emb.inv_freq") ||
+		member_ends_in(name, "attention.masked_bias"))
 		return true;
-	if (m->config.family == FAMILY_NEOX && ends_with(name, ".attention.bias"))
+	if (m->config.family == FAMILY_NEOX && member_ends_in(name, ".attention.bias"))
 		return true;
 	return m->config.head == HEAD_REWARD &&
 	       (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "embed_out.weight") == 0);
@@ -144,7 +139,7 @@ random_values(const struct model *m, const struct param *p, uint64_t seed, size_
 	bool norm = strstr(p->name, "norm.") != NULL;
 	for (size_t i = 0; i < n; i++) {
 		if (p->rank == 1)
-			out[i] = norm && ends_with(p->name, "weight") ? 1 : 0;
+			out[i] = norm && member_ends_in(p->name, "weight") ? 1 : 0;
 		else
 			out[i] = (float)(m->config.initializer_range * rng_normal(r, from + i));
 	}
